@@ -1,0 +1,99 @@
+"""A labelled data set as one .npz file: arrays, names of its classes, and its normalization."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lib.errors import InputError
+from lib.files import read_arrays, write_arrays
+
+KEYS = ("train_x", "train_y", "test_x", "test_y", "mean", "std", "classes", "name")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Labelled samples, channels first.
+
+    train_x, test_x : stored samples [N, C, …]; uint8 for images, float32 for signals
+    train_y, test_y : labels [N], int64, 0 … len(classes) - 1
+    mean, std : normalization per channel [C], in units of the stored samples
+    classes : names of the classes; name : what tables and figures call this data set
+    """
+
+    train_x: np.ndarray
+    train_y: np.ndarray
+    test_x: np.ndarray
+    test_y: np.ndarray
+    mean: np.ndarray
+    std: np.ndarray
+    classes: tuple[str, ...]
+    name: str
+
+    def normalize(self, x: np.ndarray) -> np.ndarray:
+        """Stored samples [N, C, …] as the float32 input of the networks: (x - mean) / std per channel."""
+        per_channel = (-1, *(1,) * (x.ndim - 2))
+        return (x.astype(np.float32) - self.mean.reshape(per_channel)) / self.std.reshape(per_channel)
+
+    def test(self, samples: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Normalized inputs and labels of the first `samples` test samples; all by default."""
+        return self.normalize(self.test_x[:samples]), self.test_y[:samples]
+
+    def calibration(self, samples: int, seed: int) -> np.ndarray:
+        """`samples` normalized inputs drawn from the training set without replacement; never test samples."""
+        if samples > len(self.train_x):
+            raise InputError(
+                f"quant.calibration_samples: {samples} asked for, the training set of {self.name} has "
+                f"{len(self.train_x)}; lower it"
+            )
+        index = np.random.default_rng(seed).choice(len(self.train_x), samples, replace=False)
+        return self.normalize(self.train_x[np.sort(index)])
+
+    def save(self, path: str | Path) -> None:
+        """Write the data set as .npz."""
+        write_arrays(
+            path,
+            **{key: getattr(self, key) for key in KEYS[:6]},
+            classes=np.array(self.classes),
+            name=np.array(self.name),
+        )
+
+
+def normalization(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation per channel [C], float32, of samples [N, C, …]; a constant channel is not scaled.
+
+    >>> normalization(np.array([[[1, 3], [7, 7]]], np.uint8))
+    (array([2., 7.], dtype=float32), array([1., 1.], dtype=float32))
+    """
+    x = x.reshape(*x.shape[:2], -1)
+    count = x.shape[0] * x.shape[2]
+    # Sums of squares, because numpy.std makes a float64 copy of the whole data set.
+    mean = np.einsum("ncp->c", x, dtype=np.float64) / count
+    variance = np.einsum("ncp,ncp->c", x, x, dtype=np.float64) / count - mean**2
+    std = np.sqrt(np.where(variance > 1e-6, variance, 1))
+    return mean.astype(np.float32), std.astype(np.float32)
+
+
+def evenly(labels: np.ndarray, limit: int | None, rng: np.random.Generator) -> np.ndarray:
+    """Indices, ascending, of at most `limit` random samples spread evenly over the classes; None keeps all.
+
+    >>> evenly(np.array([0, 0, 0, 0, 1, 2, 2]), 5, np.random.default_rng(0)).tolist()
+    [2, 3, 4, 5, 6]
+    """
+    turn = np.empty(len(labels), np.int64)  # the how-manieth of its class a sample is drawn
+    shuffled = rng.permutation(len(labels))
+    for label in np.unique(labels):
+        members = shuffled[labels[shuffled] == label]
+        turn[members] = np.arange(len(members))
+    return np.sort(np.lexsort((labels, turn))[:limit])
+
+
+def load(path: str | Path) -> Dataset:
+    """Read a data set; raises InputError where the file is damaged or lacks an array."""
+    arrays = read_arrays(path)
+    missing = [key for key in KEYS if key not in arrays]
+    if missing:
+        raise InputError(f"{path}: no array {missing[0]!r}; delete the file to have it made again")
+    arrays["classes"] = tuple(map(str, arrays["classes"]))
+    arrays["name"] = str(arrays["name"])
+    return Dataset(**{key: arrays[key] for key in KEYS})

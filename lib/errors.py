@@ -1,0 +1,8 @@
+"""The one exception for mistakes that a user can mend."""
+
+
+class InputError(ValueError):
+    """Bad input, said in one line: what is wrong, where, and what to do.
+
+    Jobs print this line alone, without a traceback, and exit with 1.
+    """

@@ -1,0 +1,202 @@
+"""The one reader of ONNX graphs: shapes, initializers, producers and consumers, and the layers that multiply."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
+
+from lib.errors import InputError
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ComputeLayer:
+    """One Conv, Gemm or MatMul with constant weights; shapes are those of one sample (batch 1).
+
+    kernel, strides, dilations : one integer per spatial axis; pads as in ONNX (all begins, then all ends).
+    For Gemm and MatMul these are empty. `macs` counts multiply-accumulates of one sample.
+    """
+
+    name: str
+    op: str
+    input: str
+    output: str
+    weight: str
+    bias: str | None
+    input_shape: Shape
+    weight_shape: Shape
+    output_shape: Shape
+    kernel: Shape = ()
+    strides: Shape = ()
+    pads: Shape = ()
+    dilations: Shape = ()
+    groups: int = 1
+
+    @property
+    def macs_per_output(self) -> int:
+        """Products summed into one output, the K of the matrix product."""
+        return prod(self.weight_shape[1:]) if self.op == "Conv" else self.input_shape[-1]
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one sample."""
+        return prod(self.output_shape) * self.macs_per_output
+
+    @property
+    def parameters(self) -> int:
+        """Weights and biases."""
+        filters = self.output_shape[1] if self.op == "Conv" else self.output_shape[-1]
+        return prod(self.weight_shape) + (filters if self.bias else 0)
+
+
+class Graph:
+    """A loaded ONNX model. The batch dimension of its inputs, where it is symbolic, counts as 1 in all shapes."""
+
+    def __init__(self, model: ModelProto, path: str = "<model>"):
+        self.model = model
+        self.path = path
+        self.nodes: list[NodeProto] = list(model.graph.node)
+        constants = {tensor.name for tensor in model.graph.initializer}
+        self.inputs = [value.name for value in model.graph.input if value.name not in constants]
+        self.outputs = [value.name for value in model.graph.output]
+        self.producer = {name: node for node in self.nodes for name in node.output if name}
+        self.consumers: dict[str, list[NodeProto]] = {}
+        for node in self.nodes:
+            for name in node.input:
+                self.consumers.setdefault(name, []).append(node)
+
+    @cached_property
+    def initializers(self) -> dict[str, np.ndarray]:
+        """Every constant as an array, Constant nodes included."""
+        arrays = {tensor.name: numpy_helper.to_array(tensor) for tensor in self.model.graph.initializer}
+        for node in self.nodes:
+            if node.op_type == "Constant" and "value" in (given := attributes(node)):
+                arrays[node.output[0]] = numpy_helper.to_array(given["value"])
+        return arrays
+
+    @cached_property
+    def shapes(self) -> dict[str, Shape]:
+        """Shape of every tensor at batch 1; tensors whose shape cannot be inferred are absent."""
+        model = ModelProto()
+        model.CopyFrom(self.model)
+        for value in model.graph.input:
+            dimensions = value.type.tensor_type.shape.dim
+            if dimensions and not dimensions[0].HasField("dim_value"):
+                dimensions[0].dim_value = 1
+        # Recorded shapes carry the symbolic batch and would win over the inferred ones.
+        del model.graph.value_info[:]
+        for value in model.graph.output:
+            value.type.tensor_type.ClearField("shape")
+        inferred = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
+        shapes = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
+        for value in (*inferred.input, *inferred.value_info, *inferred.output):
+            tensor = value.type.tensor_type
+            if tensor.HasField("shape") and all(d.HasField("dim_value") for d in tensor.shape.dim):
+                shapes[value.name] = tuple(d.dim_value for d in tensor.shape.dim)
+        return shapes
+
+    @cached_property
+    def layers(self) -> list[ComputeLayer]:
+        """The layers that multiply by constant weights, in graph order; QDQ graphs count like float ones."""
+        return [self._layer(node) for node in self.nodes if self._multiplies_weights(node)]
+
+    def _source(self, name: str) -> str:
+        """The tensor behind DequantizeLinear: of a QDQ weight, the name of the stored integers."""
+        node = self.producer.get(name)
+        return node.input[0] if node is not None and node.op_type == "DequantizeLinear" else name
+
+    def _multiplies_weights(self, node: NodeProto) -> bool:
+        if node.op_type not in ("Conv", "Gemm", "MatMul"):
+            return False
+        constants = {tensor.name for tensor in self.model.graph.initializer}
+        return self._source(node.input[1]) in constants
+
+    def _layer(self, node: NodeProto) -> ComputeLayer:
+        given = attributes(node)
+        needed = {"input": node.input[0], "weight": node.input[1], "output": node.output[0]}
+        missing = [name for name in needed.values() if name not in self.shapes]
+        if missing:
+            raise InputError(
+                f"{self.path}: the shape of {missing[0]} at node {node.name} ({node.op_type}) is unknown; "
+                "fix the model's input size"
+            )
+        window = {}
+        if node.op_type == "Conv":
+            kernel = self.shapes[node.input[1]][2:]
+            axes = len(kernel)
+            window = {
+                "kernel": kernel,
+                "strides": tuple(given.get("strides", [1] * axes)),
+                "dilations": tuple(given.get("dilations", [1] * axes)),
+                "groups": given.get("group", 1),
+                "pads": self._pads(node, kernel, given),
+            }
+        bias = node.input[2] if len(node.input) > 2 and node.input[2] else None
+        return ComputeLayer(
+            name=node.name or node.output[0],
+            op=node.op_type,
+            input=node.input[0],
+            output=node.output[0],
+            weight=self._source(node.input[1]),
+            bias=self._source(bias) if bias else None,
+            **{f"{key}_shape": self.shapes[name] for key, name in needed.items()},
+            **window,
+        )
+
+    def _pads(self, node: NodeProto, kernel: Shape, given: dict) -> Shape:
+        return resolved_pads(
+            given, kernel, self.shapes[node.input[0]][2:], self.shapes[node.output[0]][2:]
+        )
+
+
+def attributes(node: NodeProto) -> dict:
+    """A node's attributes as Python values; strings decoded."""
+    values = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+    return {name: value.decode() if isinstance(value, bytes) else value for name, value in values.items()}
+
+
+def resolved_pads(given: dict, kernel: Shape, size_in: Shape, size_out: Shape) -> Shape:
+    """Explicit pads (all begins, then all ends) of a Conv or pool, with auto_pad worked out.
+
+    Source: ONNX operator specification, Conv, attribute auto_pad.
+
+    >>> resolved_pads({"auto_pad": "SAME_UPPER", "strides": [2]}, (3,), (8,), (4,))
+    (0, 1)
+    """
+    axes = len(kernel)
+    auto_pad = given.get("auto_pad", "NOTSET")
+    if auto_pad == "NOTSET":
+        return tuple(given.get("pads", [0] * 2 * axes))
+    if auto_pad == "VALID":
+        return (0,) * 2 * axes
+    strides, dilations = given.get("strides", [1] * axes), given.get("dilations", [1] * axes)
+    total = [
+        max(0, (out - 1) * stride + (k - 1) * dilation + 1 - size)
+        for out, stride, k, dilation, size in zip(size_out, strides, kernel, dilations, size_in, strict=True)
+    ]
+    small, large = [t // 2 for t in total], [t - t // 2 for t in total]
+    return tuple(small + large if auto_pad == "SAME_UPPER" else large + small)
+
+
+def load(path: str | Path, weights: bool = True) -> Graph:
+    """Read and check an ONNX file; raises InputError where it is damaged or not a valid model.
+
+    weights : False skips external data, for graphs whose weights are absent or not needed.
+    External data is read from inside the model's own folder only (onnx refuses other places).
+    """
+    try:
+        model = onnx.load(path, load_external_data=weights)
+        absent = any(tensor.data_location == TensorProto.EXTERNAL for tensor in model.graph.initializer)
+        if weights or not absent:  # the checker wants every external file to be there
+            onnx.checker.check_model(model)
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such model file") from error
+    except Exception as error:  # protobuf and onnx raise many unrelated types for damaged files
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise InputError(f"{path}: not a valid ONNX model ({reason}); delete it to have it made again") from error
+    return Graph(model, str(path))

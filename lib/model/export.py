@@ -1,0 +1,137 @@
+"""PyTorch to ONNX: batch normalization folded, dynamic batch, pools that stay integer, names that people can read."""
+
+import copy
+import warnings
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from onnx import ModelProto, helper
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from lib.files import whole
+from lib.graph import Graph, attributes
+
+OPSET = 20
+IR_VERSION = 10
+
+
+def fold_batch_norm(network: nn.Module) -> nn.Module:
+    """A copy in evaluation mode in which each BatchNorm `bn*` has become part of its convolution `conv*`.
+
+    w' = w * gamma / sqrt(var + eps);  b' = (b - mean) * gamma / sqrt(var + eps) + beta
+    Source: Jacob et al., CVPR 2018, section 3.2.
+    """
+    network = copy.deepcopy(network).eval()
+    for module in network.modules():
+        for name, child in list(module.named_children()):
+            if name.startswith("bn"):
+                conv = "conv" + name.removeprefix("bn")
+                setattr(module, conv, fuse_conv_bn_eval(getattr(module, conv), child))
+                setattr(module, name, nn.Identity())
+    return network
+
+
+def global_average_pools(model: ModelProto) -> None:
+    """Write each mean over all spatial axes as GlobalAveragePool and Flatten.
+
+    The exporter writes ReduceMean, which ONNX Runtime's quantizer leaves in float32.
+    """
+    graph = Graph(model)
+    nodes = []
+    for node in graph.nodes:
+        if node.op_type == "ReduceMean" and not attributes(node)["keepdims"]:
+            pooled = node.output[0] + "_pooled"
+            nodes.append(helper.make_node("GlobalAveragePool", node.input[:1], [pooled]))
+            nodes.append(helper.make_node("Flatten", [pooled], node.output, axis=1))
+        else:
+            nodes.append(node)
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    read = {name for node in nodes for name in node.input}
+    for constant in list(model.graph.initializer):
+        if constant.name not in read:
+            model.graph.initializer.remove(constant)
+
+
+def readable_names(model: ModelProto) -> None:
+    """Name each multiplying node after its PyTorch module and the others after their operator.
+
+    A node's output tensor gets the node's name, but for the graph's own outputs. The exporter's traces, which hold
+    paths of source files, go.
+    """
+    seen, renamed = Counter(), {}
+    outputs = {value.name for value in model.graph.output}
+    for node in model.graph.node:
+        weight = node.input[1] if len(node.input) > 1 else ""
+        if weight.endswith(".weight"):
+            node.name = weight.removesuffix(".weight")
+        else:
+            count = seen[node.op_type]
+            seen[node.op_type] += 1
+            node.name = node.op_type.lower() + (f"_{count}" if count else "")
+        for index, name in enumerate(node.input):
+            node.input[index] = renamed.get(name, name)
+        if node.output[0] not in outputs:
+            renamed[node.output[0]] = node.name
+            node.output[0] = node.name
+        del node.metadata_props[:]
+        node.doc_string = ""
+    del model.graph.value_info[:]
+    del model.graph.metadata_props[:]
+    for value in (*model.graph.input, *model.graph.output, *model.graph.initializer):
+        del value.metadata_props[:]
+
+
+def to_onnx(network: nn.Module, path: str | Path) -> ModelProto:
+    """Export `network` to `path` with input "input" [batch, …] and output "logits" [batch, classes].
+
+    Raises onnx.checker.ValidationError where the result is not a valid model.
+    """
+    folded = fold_batch_norm(network)
+    with warnings.catch_warnings():
+        # torch warns about its own use of deprecated copyreg and about the absent torchvision.
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            folded,
+            (torch.zeros(2, *network.input_shape),),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=["input"],
+            output_names=["logits"],
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            verbose=False,
+        )
+    model = program.model_proto
+    global_average_pools(model)
+    readable_names(model)
+    model.ir_version = IR_VERSION
+    model.producer_name, model.producer_version = "EdgeINT8-ArchKit", ""
+    model = onnx.shape_inference.infer_shapes(model)
+    onnx.checker.check_model(model, full_check=True)
+    with whole(path) as temporary:
+        onnx.save(model, temporary)
+    return model
+
+
+def compare(network: nn.Module, path: str | Path, inputs: np.ndarray, batch: int = 1000) -> dict[str, float]:
+    """How far the ONNX model under ONNX Runtime is from the PyTorch network over `inputs` [N, …].
+
+    Both compute in float32 but add in different orders, so that logits differ in their last digits.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    difference, same = 0.0, 0
+    for start in range(0, len(inputs), batch):
+        x = inputs[start : start + batch]
+        with torch.inference_mode():
+            expected = network(torch.from_numpy(x)).numpy()
+        (logits,) = session.run(["logits"], {"input": x})
+        difference = max(difference, float(np.abs(logits - expected).max()))
+        same += int((logits.argmax(1) == expected.argmax(1)).sum())
+    return {"samples": len(inputs), "max_abs_difference": difference, "same_class_share": same / len(inputs)}

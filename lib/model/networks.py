@@ -1,0 +1,125 @@
+"""The networks of the study, built by name."""
+
+import pickle
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from lib.errors import InputError
+
+
+def global_average_pool(x: Tensor) -> Tensor:
+    """Mean over all spatial axes: [B, C, …] -> [B, C]."""
+    return x.mean(tuple(range(2, x.ndim)))
+
+
+class SignalCNN1D(nn.Module):
+    """Three Conv1d + ReLU, global average pool, linear: [B, 1, 128] -> [B, 5]."""
+
+    input_shape = (1, 128)
+
+    def __init__(self, classes: int = 5):
+        super().__init__()
+        self.conv1 = nn.Conv1d(1, 16, 7, padding=3)
+        self.conv2 = nn.Conv1d(16, 32, 5, padding=2)
+        self.conv3 = nn.Conv1d(32, 64, 3, padding=1)
+        self.relu = nn.ReLU()
+        self.fc = nn.Linear(64, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for conv in (self.conv1, self.conv2, self.conv3):
+            x = self.relu(conv(x))
+        return self.fc(global_average_pool(x))
+
+
+class TinyCNN2D(nn.Module):
+    """Three Conv3x3 + BatchNorm + ReLU with two max pools, global average pool, linear: [B, 3, 32, 32] -> [B, 10]."""
+
+    input_shape = (3, 32, 32)
+
+    def __init__(self, classes: int = 10):
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(3, 32, 3, padding=1, bias=False), nn.BatchNorm2d(32)
+        self.conv2, self.bn2 = nn.Conv2d(32, 64, 3, padding=1, bias=False), nn.BatchNorm2d(64)
+        self.conv3, self.bn3 = nn.Conv2d(64, 128, 3, padding=1, bias=False), nn.BatchNorm2d(128)
+        self.relu = nn.ReLU()
+        self.downsample = nn.MaxPool2d(2)
+        self.fc = nn.Linear(128, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.downsample(self.relu(self.bn1(self.conv1(x))))
+        x = self.downsample(self.relu(self.bn2(self.conv2(x))))
+        x = self.relu(self.bn3(self.conv3(x)))
+        return self.fc(global_average_pool(x))
+
+
+class ResidualBlock(nn.Module):
+    """Two Conv3x3 + BatchNorm with a shortcut; a 1x1 convolution carries the shortcut where the shape changes."""
+
+    def __init__(self, channels_in: int, channels_out: int, stride: int):
+        super().__init__()
+        self.conv1, self.bn1 = (
+            nn.Conv2d(channels_in, channels_out, 3, stride, padding=1, bias=False),
+            nn.BatchNorm2d(channels_out),
+        )
+        self.conv2, self.bn2 = (
+            nn.Conv2d(channels_out, channels_out, 3, padding=1, bias=False),
+            nn.BatchNorm2d(channels_out),
+        )
+        self.relu = nn.ReLU()
+        self.shortcut = nn.Conv2d(channels_in, channels_out, 1, stride) if stride != 1 else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.relu(self.bn1(self.conv1(x)))
+        return self.relu(self.bn2(self.conv2(y)) + self.shortcut(x))
+
+
+class ResNet8(nn.Module):
+    """MLPerf Tiny's image classification model: [B, 3, 32, 32] -> [B, 10].
+
+    Source: Banbury et al., "MLPerf Tiny Benchmark", NeurIPS Datasets and Benchmarks 2021.
+    """
+
+    input_shape = (3, 32, 32)
+
+    def __init__(self, classes: int = 10):
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(3, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16)
+        self.relu = nn.ReLU()
+        self.block1 = ResidualBlock(16, 16, 1)
+        self.block2 = ResidualBlock(16, 32, 2)
+        self.block3 = ResidualBlock(32, 64, 2)
+        self.fc = nn.Linear(64, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.relu(self.bn1(self.conv1(x)))
+        x = self.block3(self.block2(self.block1(x)))
+        return self.fc(global_average_pool(x))
+
+
+NETWORKS = {"signal_cnn_1d": SignalCNN1D, "tiny_cnn_2d": TinyCNN2D, "resnet8": ResNet8}
+
+
+def build(name: str, classes: int, seed: int = 0) -> nn.Module:
+    """The network called `name` with freshly drawn weights, the same for the same seed."""
+    torch.manual_seed(seed)
+    return NETWORKS[name](classes)
+
+
+def restore(name: str, path: str | Path) -> nn.Module:
+    """The network called `name` with the weights of a .pth file, in evaluation mode.
+
+    Raises InputError where the file is damaged, is not a plain dictionary of tensors, or belongs to another network.
+    """
+    try:
+        weights = torch.load(path, weights_only=True)
+        network = build(name, len(weights["fc.bias"]))
+        network.load_state_dict(weights)
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError, EOFError, pickle.UnpicklingError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"{path}: not the weights of {name} ({reason}); delete it to have it made again") from error
+    broken = [key for key, value in weights.items() if not torch.isfinite(value).all()]
+    if broken:
+        raise InputError(f"{path}: {broken[0]} has values that are not finite; lower the learning_rate of {name}")
+    return network.eval()

@@ -1,0 +1,134 @@
+"""Training: the data set in memory as one tensor, augmentation on the batch tensor, SGD with a one-cycle schedule."""
+
+import logging
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lib.data.dataset import Dataset
+from lib.model.networks import build
+
+SHIFT = 4  # pixels of padding from which shifted crops are cut
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained.
+
+    learning_rate : peak of the one-cycle schedule (Smith and Topin, 2018), reached after a quarter of the steps
+    weight_decay : on weights of convolutions and linear layers only
+    """
+
+    epochs: int
+    batch: int
+    learning_rate: float
+    weight_decay: float = 2e-4
+
+
+def augment(padded: Tensor, index: Tensor, size: tuple[int, int], generator: torch.Generator) -> Tensor:
+    """A batch of random crops, half of them mirrored, each image with its own draw.
+
+    padded : images [N, H + 2·SHIFT, W + 2·SHIFT, C]; index : which of them [B]; size : H, W
+    Returns [B, C, H, W] in channels-last memory.
+    """
+    batch = len(index)
+    top, left = torch.randint(0, 2 * SHIFT + 1, (2, batch, 1), generator=generator)
+    rows = top + torch.arange(size[0])
+    columns = left + torch.arange(size[1])
+    mirrored = torch.rand(batch, 1, generator=generator) < 0.5
+    columns = torch.where(mirrored, columns.flip(1), columns)
+    return padded[index[:, None, None], rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+
+def accuracy(network: nn.Module, x: Tensor, y: Tensor, batch: int = 1000) -> float:
+    """Share of samples classified correctly, 0 … 1."""
+    network.eval()
+    with torch.inference_mode():
+        classes = torch.cat([network(part).argmax(1) for part in x.split(batch)])
+    return (classes == y).float().mean().item()
+
+
+def batches(x: Tensor, y: Tensor, size: int, generator: torch.Generator):
+    """One epoch of shuffled batches, augmented where the samples are images [N, C, H, W]."""
+    images = x.ndim == 4
+    if images:
+        height, width = x.shape[2:]
+        padded = functional.pad(x, (SHIFT,) * 4).permute(0, 2, 3, 1).contiguous()
+    for index in torch.randperm(len(x), generator=generator).split(size):
+        if len(index) > 1:  # batch statistics need two samples
+            yield (augment(padded, index, (height, width), generator) if images else x[index]), y[index]
+
+
+def native_bfloat16() -> bool:
+    """Whether this CPU multiplies bfloat16 in hardware, so that mixed precision pays."""
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+def train(
+    name: str, dataset: Dataset, recipe: Recipe, seed: int, threads: int, log: logging.Logger
+) -> tuple[nn.Module, pd.DataFrame]:
+    """Train the network `name`; returns it in evaluation mode and one row per epoch.
+
+    Deterministic for a seed and a number of threads on one kind of CPU. Products are in bfloat16 (autocast) where the
+    CPU has it, weights and sums in float32; the columns are those of the table `training`.
+    """
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True)
+    generator = torch.Generator().manual_seed(seed)
+    network = build(name, len(dataset.classes), seed).to(memory_format=_memory_format(dataset))
+    train_x, train_y = torch.from_numpy(dataset.normalize(dataset.train_x)), torch.from_numpy(dataset.train_y)
+    test_x, test_y = map(torch.from_numpy, dataset.test())
+
+    weights = [parameter for parameter in network.parameters() if parameter.ndim > 1]
+    others = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
+    groups = [{"params": weights, "weight_decay": recipe.weight_decay}, {"params": others}]
+    optimizer = torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=0.9, nesterov=True)
+    # The rise, a quarter of the schedule, needs more than one step.
+    steps = max(8, recipe.epochs * -(-len(train_x) // recipe.batch))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.learning_rate, total_steps=steps, pct_start=0.25)
+
+    history, start = [], time.perf_counter()
+    for epoch in range(1, recipe.epochs + 1):
+        network.train()
+        losses, right = [], 0
+        for x, y in batches(train_x, train_y, recipe.batch, generator):
+            with torch.autocast("cpu", torch.bfloat16, enabled=native_bfloat16()):
+                logits = network(x)
+                loss = functional.cross_entropy(logits.float(), y)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            losses.append(loss.item())
+            right += (logits.argmax(1) == y).sum().item()
+        seconds = time.perf_counter() - start
+        row = {
+            "epoch": epoch,
+            "learning_rate": schedule.get_last_lr()[0],
+            "train_loss": float(np.mean(losses)),
+            "train_accuracy": right / len(train_x),
+            "test_accuracy": accuracy(network, test_x, test_y),
+            "seconds": seconds,
+        }
+        history.append(row)
+        log.info(
+            "epoch %d of %d: loss %.4f, test accuracy %.2f %%, about %.0f s left",
+            epoch,
+            recipe.epochs,
+            row["train_loss"],
+            100 * row["test_accuracy"],
+            seconds / epoch * (recipe.epochs - epoch),
+        )
+        if not np.isfinite(row["train_loss"]):
+            raise FloatingPointError(f"training of {name} diverged in epoch {epoch}; lower its learning_rate")
+    return network.eval(), pd.DataFrame(history)
+
+
+def _memory_format(dataset: Dataset) -> torch.memory_format:
+    return torch.channels_last if dataset.train_x.ndim == 4 else torch.contiguous_format

@@ -1,0 +1,103 @@
+"""What all rules share: the checked configuration, names that follow from it, and code fingerprints."""
+
+import ast
+import hashlib
+import os
+from functools import cache
+from itertools import product
+from pathlib import Path
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
+from snakemake.exceptions import WorkflowError
+import yaml
+
+ROOT = Path(workflow.basedir)
+
+# Scripts import lib wherever the working directory is and whichever environment runs them.
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+
+
+def check_config() -> None:
+    """Refuse a configuration that breaks config.schema.yaml, in one line that names the key."""
+    schema = yaml.safe_load((ROOT / "config.schema.yaml").read_text())
+    error = best_match(Draft202012Validator(schema).iter_errors(config))
+    if error:
+        where = ".".join(map(str, error.absolute_path)) or "top level"
+        raise WorkflowError(f"configuration: {where}: {error.message} (config.schema.yaml says what is allowed)")
+    if config["quant"]["reference"] not in scheme_names():
+        raise WorkflowError("configuration: quant.reference: not one of the schemes of the sweep; add its parts to quant")
+
+
+def scheme_names() -> list[str]:
+    """Names of the sweep's schemes: format, activation type, weight granularity, calibration."""
+    axes = ("formats", "activations", "granularities", "calibrations")
+    return ["_".join(parts) for parts in product(*(config["quant"][axis] for axis in axes))]
+
+
+def design_names() -> list[str]:
+    """Names of the configured accelerator designs: array, dataflow, buffer size."""
+    arch = config["arch"]
+    return [f"{a}_{d}_{s}kb" for a, d, s in product(arch["arrays"], arch["dataflows"], arch["sram_kb"])]
+
+
+def dataset_of(wildcards) -> str:
+    """The data set file of a workload."""
+    return f"results/data/{config['workloads'][wildcards.workload]['dataset']}.npz"
+
+
+def recipe_of(wildcards) -> dict:
+    """How a workload is trained."""
+    return {key: value for key, value in config["workloads"][wildcards.workload].items() if key != "dataset"}
+
+
+@cache
+def fingerprint(script: str) -> str:
+    """Hash of all project code that `script` can run: the modules it imports, and theirs.
+
+    Snakemake sees a changed script but not a changed module behind it; as a parameter, this hash makes it see both.
+    """
+    files, open_ = set(), [ROOT / "workflow_scripts" / script]
+    while open_:
+        file = open_.pop()
+        if file not in files:
+            files.add(file)
+            open_ += imported_files(file)
+    digest = hashlib.sha256()
+    for file in sorted(files):
+        digest.update(file.relative_to(ROOT).as_posix().encode() + file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+@cache
+def imported_files(file: Path) -> list[Path]:
+    """The project's own files that the Python file imports, package __init__ files included."""
+    names = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.update([node.module, *(f"{node.module}.{alias.name}" for alias in node.names)])
+    found = []
+    for name in names:
+        parts = name.split(".")
+        if parts[0] in ("lib", "workflow_scripts"):
+            for depth in range(1, len(parts) + 1):
+                stem = ROOT.joinpath(*parts[:depth])
+                found += [path for path in (stem.with_suffix(".py"), stem / "__init__.py") if path.is_file()]
+    return found
+
+
+check_config()
+
+WORKLOADS = list(config["workloads"])
+SCHEMES = scheme_names()
+DESIGNS = design_names()
+REFERENCE = config["quant"]["reference"]
+
+
+wildcard_constraints:
+    workload="|".join(WORKLOADS),
+    dataset="synthetic_signal|images",
+    scheme="|".join(SCHEMES),
+    design="|".join(DESIGNS),

@@ -1,0 +1,52 @@
+"""Train the networks and export them to ONNX."""
+
+
+rule train:
+    input:
+        data=dataset_of,
+    output:
+        weights="results/model/{workload}.pth",
+        history="results/model/{workload}.history.csv",
+    params:
+        code=fingerprint("train.py"),
+        seed=config["seed"],
+        recipe=recipe_of,
+        torch_threads=2,  # fixed: sums of another number of threads round differently
+    log:
+        "results/logs/model/{workload}.train.log",
+    benchmark:
+        "results/benchmarks/model/{workload}.train.tsv"
+    conda:
+        "../envs/model.yaml"
+    threads: 2
+    resources:
+        mem_mb=3000,
+        runtime=60,
+    message:
+        "Training {wildcards.workload} (progress in {log})"
+    script:
+        "../workflow_scripts/train.py"
+
+
+rule export:
+    input:
+        data=dataset_of,
+        weights="results/model/{workload}.pth",
+    output:
+        model="results/model/{workload}.onnx",
+        layers="results/model/{workload}.layers.csv",
+        agreement="results/model/{workload}.agreement.csv",
+    params:
+        code=fingerprint("export.py"),
+    log:
+        "results/logs/model/{workload}.export.log",
+    conda:
+        "../envs/model.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=10,
+    message:
+        "Exporting {wildcards.workload} to ONNX and comparing it with PyTorch over the test set"
+    script:
+        "../workflow_scripts/export.py"

@@ -1,0 +1,68 @@
+"""Small trained models and data sets that the tests of several stages share."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from lib.data.dataset import Dataset
+from lib.model.export import to_onnx
+from lib.model.networks import build
+
+torch.set_num_threads(1)
+
+
+def learnable(shape: tuple[int, ...], classes: int, samples: int = 256) -> Dataset:
+    """Waves of one frequency a class under noise, in the stored form of real data: uint8 images or float32 signals."""
+    rng = np.random.default_rng(0)
+    phase = 2 * np.pi * np.arange(shape[-1]) / shape[-1]
+    patterns = np.sin((2 * np.arange(classes)[:, None] + 1) * phase).reshape(-1, *(1,) * (len(shape) - 1), shape[-1])
+    labels = np.arange(2 * samples, dtype=np.int64) % classes
+    values = patterns[labels] + rng.normal(size=(2 * samples, *shape))
+    images = len(shape) == 3
+    values = np.clip(128 + 40 * values, 0, 255).astype(np.uint8) if images else values.astype(np.float32)
+    axes = (0, *range(2, values.ndim))
+    return Dataset(
+        train_x=values[:samples],
+        train_y=labels[:samples],
+        test_x=values[samples:],
+        test_y=labels[samples:],
+        mean=values.mean(axes, dtype=np.float64).astype(np.float32),
+        std=values.std(axes, dtype=np.float64).astype(np.float32),
+        classes=tuple(f"class{index}" for index in range(classes)),
+        name="waves in noise",
+    )
+
+
+def trained(name: str, dataset: Dataset, folder) -> SimpleNamespace:
+    """A network after a few steps of training, so that weights and batch statistics are not the initial ones."""
+    network = build(name, len(dataset.classes), seed=0)
+    inputs = torch.from_numpy(dataset.normalize(dataset.train_x))
+    labels = torch.from_numpy(dataset.train_y)
+    optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
+    for step in range(8):
+        batch = slice(step % 4 * 64, (step % 4 + 1) * 64)
+        loss = functional.cross_entropy(network(inputs[batch]), labels[batch])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    path = folder / f"{name}.onnx"
+    to_onnx(network, path)
+    return SimpleNamespace(path=path, dataset=dataset, network=network.eval())
+
+
+@pytest.fixture(scope="session")
+def signal_model(tmp_path_factory):
+    return trained("signal_cnn_1d", learnable((1, 128), 5), tmp_path_factory.mktemp("signal"))
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory):
+    return trained("tiny_cnn_2d", learnable((3, 32, 32), 10), tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="session")
+def resnet_model(tmp_path_factory):
+    return trained("resnet8", learnable((3, 32, 32), 10), tmp_path_factory.mktemp("resnet"))

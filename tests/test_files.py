@@ -1,0 +1,37 @@
+"""Outputs appear whole or not at all; arrays are never unpickled."""
+
+import os
+
+import numpy as np
+import pytest
+
+from lib.errors import InputError
+from lib.files import read_arrays, whole, write_arrays
+
+
+def test_interrupted_write_keeps_the_old_file_and_leaves_no_trace(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("old")
+    with pytest.raises(KeyboardInterrupt), whole(path) as temporary:
+        temporary.write_text("half")
+        raise KeyboardInterrupt
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["table.csv"]
+
+
+def test_arrays_round_trip(tmp_path):
+    write_arrays(tmp_path / "a.npz", x=np.arange(5), name=np.array("é"))
+    read = read_arrays(tmp_path / "a.npz")
+    assert np.array_equal(read["x"], np.arange(5)) and str(read["name"]) == "é"
+
+
+@pytest.mark.parametrize("damage", ["pickle", "truncated", "text"])
+def test_damaged_or_pickled_arrays_are_refused(damage, tmp_path):
+    path = tmp_path / "a.npz"
+    np.savez(path, x=np.array([object()]) if damage == "pickle" else np.arange(1000))
+    if damage == "truncated":
+        path.write_bytes(path.read_bytes()[:500])
+    if damage == "text":
+        path.write_text("not an archive")
+    with pytest.raises(InputError, match=r"a\.npz"):
+        read_arrays(path)

@@ -1,0 +1,31 @@
+"""What every script shares: its messages go to the rule's log, and a mistake of the user ends in one line."""
+
+import logging
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+
+from lib.errors import InputError
+
+
+@contextmanager
+def job(snakemake) -> Iterator[logging.Logger]:
+    """Run the block with standard output, standard error and logging in the rule's log file.
+
+    On failure the last line on standard error says why, in words for InputError and otherwise with the log's path,
+    where the traceback is; the exit code is 1.
+    """
+    with open(snakemake.log[0], "w", buffering=1, encoding="utf-8") as log:
+        logging.basicConfig(stream=log, level=logging.INFO, format="%(asctime)s %(message)s", force=True)
+        try:
+            with redirect_stdout(log), redirect_stderr(log):
+                yield logging.getLogger(snakemake.rule)
+        except InputError as error:
+            print(f"error: {error}", file=log)
+            print(f"error: {snakemake.rule}: {error}", file=sys.stderr)
+            sys.exit(1)
+        except Exception as error:
+            traceback.print_exc(file=log)
+            print(f"error: {snakemake.rule}: {type(error).__name__}: {error} (see {snakemake.log[0]})", file=sys.stderr)
+            sys.exit(1)

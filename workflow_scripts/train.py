@@ -1,0 +1,24 @@
+"""Train one workload and save its weights and its learning curve.
+
+Cross-entropy minimized by stochastic gradient descent with Nesterov momentum under a one-cycle learning rate.
+"""
+
+import torch
+from job import job
+
+from lib.data import dataset
+from lib.files import whole, write_csv
+from lib.model.train import Recipe, train
+
+with job(snakemake) as log:
+    workload = snakemake.wildcards.workload
+    data = dataset.load(snakemake.input.data)
+    log.info("training %s on %s: %d samples", workload, data.name, len(data.train_x))
+    network, history = train(
+        workload, data, Recipe(**snakemake.params.recipe), snakemake.params.seed, snakemake.params.torch_threads, log
+    )
+    with whole(snakemake.output.weights) as temporary:
+        torch.save(network.state_dict(), temporary)
+    history.insert(0, "workload", workload)
+    history.insert(1, "dataset", data.name)
+    write_csv(history, snakemake.output.history)
