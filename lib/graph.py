@@ -40,7 +40,11 @@ class ComputeLayer:
     @property
     def macs_per_output(self) -> int:
         """Products summed into one output, the K of the matrix product."""
-        return prod(self.weight_shape[1:]) if self.op == "Conv" else self.input_shape[-1]
+        if self.op == "Conv":
+            return prod(self.weight_shape[1:])
+        if self.op == "Gemm":  # whichever of the two sides is transposed
+            return prod(self.weight_shape) // self.output_shape[-1]
+        return self.weight_shape[-2] if len(self.weight_shape) > 1 else self.weight_shape[0]
 
     @property
     def macs(self) -> int:
@@ -61,8 +65,8 @@ class Graph:
         self.model = model
         self.path = path
         self.nodes: list[NodeProto] = list(model.graph.node)
-        constants = {tensor.name for tensor in model.graph.initializer}
-        self.inputs = [value.name for value in model.graph.input if value.name not in constants]
+        self._constants = {tensor.name for tensor in model.graph.initializer}
+        self.inputs = [value.name for value in model.graph.input if value.name not in self._constants]
         self.outputs = [value.name for value in model.graph.output]
         self.producer = {name: node for node in self.nodes for name in node.output if name}
         self.consumers: dict[str, list[NodeProto]] = {}
@@ -113,8 +117,7 @@ class Graph:
     def _multiplies_weights(self, node: NodeProto) -> bool:
         if node.op_type not in ("Conv", "Gemm", "MatMul"):
             return False
-        constants = {tensor.name for tensor in self.model.graph.initializer}
-        return self._source(node.input[1]) in constants
+        return self._source(node.input[1]) in self._constants
 
     def _layer(self, node: NodeProto) -> ComputeLayer:
         given = attributes(node)
@@ -134,7 +137,9 @@ class Graph:
                 "strides": tuple(given.get("strides", [1] * axes)),
                 "dilations": tuple(given.get("dilations", [1] * axes)),
                 "groups": given.get("group", 1),
-                "pads": self._pads(node, kernel, given),
+                "pads": resolved_pads(
+                    given, kernel, self.shapes[needed["input"]][2:], self.shapes[needed["output"]][2:]
+                ),
             }
         bias = node.input[2] if len(node.input) > 2 and node.input[2] else None
         return ComputeLayer(
@@ -146,11 +151,6 @@ class Graph:
             bias=self._source(bias) if bias else None,
             **{f"{key}_shape": self.shapes[name] for key, name in needed.items()},
             **window,
-        )
-
-    def _pads(self, node: NodeProto, kernel: Shape, given: dict) -> Shape:
-        return resolved_pads(
-            given, kernel, self.shapes[node.input[0]][2:], self.shapes[node.output[0]][2:]
         )
 
 

@@ -1,8 +1,10 @@
 """What all rules share: the checked configuration, names that follow from it, and code fingerprints."""
 
 import ast
+import fcntl
 import hashlib
 import os
+import shutil
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -15,7 +17,24 @@ import yaml
 ROOT = Path(workflow.basedir)
 
 # Scripts import lib wherever the working directory is and whichever environment runs them.
-os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+os.environ.update(PYTHONPATH=str(ROOT))
+
+
+def release_stale_lock():
+    """Let a run start after one that was killed; Snakemake's own lock outlives its process, a file lock does not.
+
+    Every living run holds the file lock shared; who gets it exclusively is alone, so any lock of Snakemake's is stale.
+    Returns the open file: the lock lasts as long as it does.
+    """
+    Path(".snakemake").mkdir(exist_ok=True)
+    alive = open(".snakemake/alive", "w")
+    try:
+        fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(".snakemake/locks", ignore_errors=True)
+    except BlockingIOError:
+        pass
+    fcntl.flock(alive, fcntl.LOCK_SH)
+    return alive
 
 
 def check_config() -> None:
@@ -26,7 +45,9 @@ def check_config() -> None:
         where = ".".join(map(str, error.absolute_path)) or "top level"
         raise WorkflowError(f"configuration: {where}: {error.message} (config.schema.yaml says what is allowed)")
     if config["quant"]["reference"] not in scheme_names():
-        raise WorkflowError("configuration: quant.reference: not one of the schemes of the sweep; add its parts to quant")
+        raise WorkflowError(
+            "configuration: quant.reference: not one of the schemes of the sweep; add its parts to quant"
+        )
 
 
 def scheme_names() -> list[str]:
@@ -89,6 +110,8 @@ def imported_files(file: Path) -> list[Path]:
 
 
 check_config()
+if workflow.is_main_process:
+    ALIVE = release_stale_lock()
 
 WORKLOADS = list(config["workloads"])
 SCHEMES = scheme_names()

@@ -7,11 +7,6 @@ rule train:
     output:
         weights="results/model/{workload}.pth",
         history="results/model/{workload}.history.csv",
-    params:
-        code=fingerprint("train.py"),
-        seed=config["seed"],
-        recipe=recipe_of,
-        torch_threads=2,  # fixed: sums of another number of threads round differently
     log:
         "results/logs/model/{workload}.train.log",
     benchmark:
@@ -22,6 +17,11 @@ rule train:
     resources:
         mem_mb=3000,
         runtime=60,
+    params:
+        code=fingerprint("train.py"),
+        seed=config["seed"],
+        recipe=recipe_of,
+        torch_threads=2,  # fixed: sums of another number of threads round differently
     message:
         "Training {wildcards.workload} (progress in {log})"
     script:
@@ -36,8 +36,6 @@ rule export:
         model="results/model/{workload}.onnx",
         layers="results/model/{workload}.layers.csv",
         agreement="results/model/{workload}.agreement.csv",
-    params:
-        code=fingerprint("export.py"),
     log:
         "results/logs/model/{workload}.export.log",
     conda:
@@ -46,6 +44,8 @@ rule export:
     resources:
         mem_mb=3000,
         runtime=10,
+    params:
+        code=fingerprint("export.py"),
     message:
         "Exporting {wildcards.workload} to ONNX and comparing it with PyTorch over the test set"
     script:

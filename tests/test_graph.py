@@ -41,6 +41,15 @@ def test_matmul_with_rows_counts_every_row(tmp_path):
     assert (layer.macs, layer.macs_per_output, layer.output_shape) == (5 * 3 * 8, 8, (1, 5, 3))
 
 
+@pytest.mark.parametrize("transpose", [0, 1])
+def test_gemm_sums_over_the_inner_dimension_however_it_is_stored(transpose, tmp_path):
+    node = helper.make_node("Gemm", ["x", "w"], ["y"], name="fc", transA=transpose, transB=transpose)
+    weight = np.zeros((3, 8) if transpose else (8, 3), np.float32)
+    path = save(tmp_path / "m.onnx", [node], {"w": weight}, [8, 1] if transpose else [1, 8], [1, 3])
+    (layer,) = load(path).layers
+    assert (layer.macs_per_output, layer.macs) == (8, 24)
+
+
 @pytest.mark.parametrize("auto_pad, pads", [("VALID", (0, 0)), ("SAME_UPPER", (1, 2)), ("SAME_LOWER", (2, 1))])
 def test_auto_pad_follows_the_specification(auto_pad, pads):
     assert resolved_pads({"auto_pad": auto_pad}, (4,), (9,), (9 if auto_pad != "VALID" else 6,)) == pads
