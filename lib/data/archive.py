@@ -1,0 +1,40 @@
+"""Tar archives read member by member in memory: nothing is extracted, links are ignored."""
+
+import hashlib
+import lzma
+import tarfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lib.errors import InputError
+
+DAMAGES = (tarfile.TarError, lzma.LZMAError, zlib.error, EOFError, OSError)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[tarfile.TarFile]:
+    """The tar (plain, gz, bz2 or xz) at `path`; damage found while it is read raises InputError."""
+    try:
+        with tarfile.open(path) as archive:
+            yield archive
+    except DAMAGES as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{path}: not a tar archive, or damaged or truncated ({reason}); fetch it again") from error
+
+
+def members(archive: tarfile.TarFile) -> list[tarfile.TarInfo]:
+    """Files and folders of the archive, in its order; raises tarfile.ReadError where the archive breaks off."""
+    listed = [member for member in archive if member.isfile() or member.isdir()]
+    # tarfile takes a cut or damaged header for the end; the true end is a block of zeros.
+    archive.fileobj.seek(archive.offset)
+    if archive.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+        raise tarfile.ReadError("it breaks off after " + (listed[-1].name if listed else "its start"))
+    return listed
+
+
+def sha256_of(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,119 @@
+"""A labelled image set of one's own: train/<class>/* and test/<class>/* in a folder or in a tar."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from lib.data import archive
+from lib.data.dataset import evenly
+from lib.errors import InputError
+
+SPLITS = ("train", "test")
+SUFFIXES = (".png", ".jpg", ".jpeg")
+EXPECTED = "expected train/<class>/*.png or .jpg and test/<class>/*"
+
+Entry = tuple[str, Callable[[], bytes] | None]
+
+
+class File(NamedTuple):
+    """An image file: its path in the set, its place in the listing, and what reads its bytes."""
+
+    name: str
+    place: int
+    read: Callable[[], bytes]
+
+
+@contextmanager
+def listing(path: Path) -> Iterator[list[Entry]]:
+    """Paths in a folder or tar, in the order that reads fastest, with what reads each file; None for folders."""
+    if path.is_dir():
+        found = [entry for depth in ("*/*", "*/*/*") for entry in path.glob(depth)]
+        yield [(entry.relative_to(path).as_posix(), None if entry.is_dir() else entry.read_bytes) for entry in found]
+    else:
+        with archive.opened(path) as tar:
+            yield [
+                (member.name, None if member.isdir() else lambda member=member: tar.extractfile(member).read())
+                for member in archive.members(tar)
+            ]
+
+
+def by_class(entries: list[Entry]) -> dict[str, dict[str, list[File]]]:
+    """{split: {class: its image files}}, classes and files in alphabetical order.
+
+    Folders above train/ and test/, hidden files and files of other kinds are passed over.
+    """
+    found = {split: {} for split in SPLITS}
+    for place, (name, read) in enumerate(entries):
+        parts = PurePosixPath(name).parts + (("",) if read is None else ())
+        if len(parts) < 3 or parts[-3] not in SPLITS or parts[-2].startswith("."):
+            continue
+        files = found[parts[-3]].setdefault(parts[-2], [])
+        if parts[-1].lower().endswith(SUFFIXES) and not parts[-1].startswith("."):
+            files.append(File(name, place, read))
+    return {
+        split: {label: sorted(files, key=lambda file: file.name) for label, files in sorted(classes.items())}
+        for split, classes in found.items()
+    }
+
+
+def check(found: dict[str, dict[str, list[File]]], path: Path) -> None:
+    """Raise InputError for no images, a class without any, a single class, or classes that differ between splits."""
+    if not any(files for classes in found.values() for files in classes.values()):
+        raise InputError(f"{path}: no images; {EXPECTED}")
+    for split, other in (SPLITS, SPLITS[::-1]):
+        if extra := sorted(set(found[split]) - set(found[other])):
+            raise InputError(f"{path}: class {extra[0]!r} is in {split}/ but not in {other}/; {EXPECTED}")
+        if empty := [label for label, files in found[split].items() if not files]:
+            raise InputError(f"{path}: no images in {split}/{empty[0]}/; add some or remove the class from both splits")
+    if len(found["train"]) < 2:
+        raise InputError(f"{path}: only one class, {min(found['train'])!r}; classification needs two or more")
+
+
+def square(image: Image.Image, size: int) -> np.ndarray:
+    """An image as RGB, uint8 [3, size, size]; stretched where it is not square, transparent parts on white."""
+    if image.mode.startswith("I"):  # 16-bit grey; conversion would clip it
+        image = Image.fromarray((np.asarray(image) // 256).astype(np.uint8))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    image = image.convert("RGB")
+    if image.size != (size, size):
+        image = image.resize((size, size), Image.Resampling.BICUBIC)
+    return np.asarray(image).transpose(2, 0, 1)
+
+
+def decode(file: File, size: int, path: Path) -> np.ndarray:
+    """An image file as uint8 [3, size, size], turned as its EXIF data says; InputError names an unreadable one."""
+    try:
+        with Image.open(BytesIO(file.read()), formats=("PNG", "JPEG")) as image:
+            return square(ImageOps.exif_transpose(image), size)
+    except Exception as error:  # Pillow raises many unrelated types for damaged files
+        raise InputError(f"{path}: {file.name}: not a readable PNG or JPEG image; replace or remove it") from error
+
+
+def read(
+    path: Path, size: int, limits: dict[str, int | None], rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, tuple[str, ...]]:
+    """Train images uint8 [N, 3, size, size] and labels int64 [N], test images and labels, class names.
+
+    limits : at most so many images per split, drawn evenly over the classes; None for all
+    """
+    with listing(path) as entries:
+        found = by_class(entries)
+        check(found, path)
+        arrays = []
+        for split, classes in found.items():
+            files = [file for label in classes for file in classes[label]]
+            labels = np.repeat(np.arange(len(classes)), [len(classes[label]) for label in classes])
+            kept = evenly(labels, limits[split], rng)
+            images = np.empty((len(kept), 3, size, size), np.uint8)
+            # In the archive's order, because going back in a compressed tar means decompressing it again.
+            for row in sorted(range(len(kept)), key=lambda row: files[kept[row]].place):
+                images[row] = decode(files[kept[row]], size, path)
+            arrays += [images, labels[kept]]
+    return *arrays, tuple(found["train"])
