@@ -1,0 +1,44 @@
+"""How much accuracy each layer costs when it alone is quantized."""
+
+import numpy as np
+import pandas as pd
+
+from lib.graph import Graph
+from lib.quant.activations import logits
+from lib.quant.calibrate import Range
+from lib.quant.error import sqnr_db
+from lib.quant.ptq import quantize
+from lib.quant.scheme import Scheme
+
+
+def sensitivity(
+    graph: Graph, inputs: np.ndarray, labels: np.ndarray, ranges: dict[str, Range], scheme: Scheme
+) -> pd.DataFrame:
+    """One row per layer: accuracy (0 ... 1) with this layer quantized, points lost by it, SQNR of the logits.
+
+    inputs, labels : test samples [N, ...] and their classes [N]
+    ranges : (low, high) by tensor, from the calibration of `scheme`
+    """
+    exact = logits(graph.model, inputs)
+    exact_correct = correct(exact, labels)
+    rows = []
+    for layer in graph.layers:
+        found = logits(quantize(graph, ranges, scheme, [layer.name]), inputs)
+        found_correct = correct(found, labels)
+        rows.append(
+            scheme.columns()
+            | {
+                "layer": layer.name,
+                "samples": len(labels),
+                "float32_accuracy": exact_correct / len(labels),
+                "accuracy": found_correct / len(labels),
+                "drop_points": 100 * (exact_correct - found_correct) / len(labels),
+                "sqnr_db": sqnr_db(exact, found),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def correct(logits: np.ndarray, labels: np.ndarray) -> int:
+    """Number of samples whose largest logit is that of their label."""
+    return int(np.count_nonzero(logits.argmax(axis=1) == labels))

@@ -1,0 +1,45 @@
+"""The float graphs, their calibration inputs and ranges."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from lib.files import write_csv
+from lib.quant.activations import BATCH, load_finite
+from lib.quant.ranges import observe, read_ranges
+
+
+@pytest.fixture(scope="session", params=["signal", "tiny", "resnet"])
+def calibrated(request, tmp_path_factory):
+    """A float model, calibration inputs of two batches, and the tables that the workflow makes of them."""
+    model = request.getfixturevalue(f"{request.param}_model")
+    graph = load_finite(model.path)
+    inputs = model.dataset.calibration(2 * BATCH, seed=1)
+    table, histograms = observe(graph, inputs, percentile=99.9, entropy_bins=128)
+    path = tmp_path_factory.mktemp("ranges") / "ranges.csv"
+    write_csv(table, path)
+    return SimpleNamespace(
+        path=model.path,
+        dataset=model.dataset,
+        graph=graph,
+        inputs=inputs,
+        percentile=99.9,
+        histograms=histograms,
+        ranges=read_ranges(path),
+    )
+
+
+class Reader:
+    """Inputs as onnxruntime.quantization reads them."""
+
+    def __init__(self, inputs):
+        self.batches = iter([inputs[start : start + BATCH] for start in range(0, len(inputs), BATCH)])
+
+    def get_next(self):
+        batch = next(self.batches, None)
+        return None if batch is None else {"input": batch}
+
+
+@pytest.fixture
+def reader(calibrated):
+    return Reader(calibrated.inputs)

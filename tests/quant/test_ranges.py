@@ -1,0 +1,78 @@
+"""Ranges of whole models against ONNX Runtime's calibrators, and the distributions."""
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+from onnxruntime.quantization import CalibrationMethod
+from onnxruntime.quantization.calibrate import create_calibrator
+
+from lib.errors import InputError
+from lib.quant.activations import activations, load_finite
+from lib.quant.ranges import observe
+
+
+@pytest.mark.parametrize("method", ["MinMax", "Percentile", "Entropy"])
+def test_ranges_equal_onnxruntime(calibrated, reader, method, tmp_path, capsys):
+    calibrator = create_calibrator(
+        calibrated.path,
+        augmented_model_path=str(tmp_path / "augmented.onnx"),
+        calibrate_method=CalibrationMethod[method],
+        extra_options={"percentile": calibrated.percentile} if method == "Percentile" else {},
+    )
+    calibrator.collect_data(reader)
+    expected = calibrator.compute_data()
+    found = calibrated.ranges[method.lower()]
+    assert set(found) == set(expected.keys())
+    for tensor, (low, high) in found.items():
+        assert (low, high) == (expected[tensor].lowest, expected[tensor].highest), tensor
+
+
+def test_distributions_count_every_value(calibrated):
+    counts = calibrated.histograms.groupby(["kind", "layer"])["count"].sum()
+    for layer in calibrated.graph.layers:
+        assert counts["weight", layer.name] == np.prod(layer.weight_shape)
+        assert counts["activation", layer.name] == len(calibrated.inputs) * np.prod(layer.input_shape)
+
+
+def test_every_tensor_between_nodes_is_seen(calibrated):
+    samples = calibrated.inputs[:70]
+    batches = list(activations(calibrated.graph, samples))
+    assert set(batches[0]) == {"input", *(name for node in calibrated.graph.nodes for name in node.output)}
+    for tensor in batches[0]:
+        assert sum(len(batch[tensor]) for batch in batches) == len(samples)
+    np.testing.assert_array_equal(np.concatenate([batch["input"] for batch in batches]), samples)
+
+
+def test_a_weight_that_is_not_finite_is_named(tiny_model, tmp_path):
+    model = onnx.load(tiny_model.path)
+    for tensor in model.graph.initializer:
+        if tensor.name == "conv2.weight":
+            values = numpy_helper.to_array(tensor).copy()
+            values[0, 0, 0, 0] = np.nan
+            tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
+    onnx.save(model, tmp_path / "nan.onnx")
+    with pytest.raises(InputError, match=r"nan\.onnx: weight conv2\.weight contains NaN"):
+        load_finite(tmp_path / "nan.onnx")
+
+
+def test_inputs_that_are_not_finite_are_refused(calibrated):
+    with pytest.raises(InputError, match="NaN or infinity"):
+        observe(calibrated.graph, np.full_like(calibrated.inputs[:2], np.nan), 99.9, entropy_bins=128)
+
+
+@pytest.mark.parametrize("calibrated", ["signal"], indirect=True)  # ONNX Runtime's search takes 15 s on the others
+def test_entropy_over_more_bins_equals_onnxruntime(calibrated, reader, tmp_path):
+    calibrator = create_calibrator(
+        calibrated.path,
+        augmented_model_path=str(tmp_path / "augmented.onnx"),
+        calibrate_method=CalibrationMethod.Entropy,
+        extra_options={"num_bins": 2048},
+    )
+    calibrator.collect_data(reader)
+    expected = calibrator.compute_data()
+    table, _ = observe(calibrated.graph, calibrated.inputs, percentile=99.9, entropy_bins=2048)
+    found = table[table["calibration"] == "entropy"].set_index("tensor")
+    assert any(found["high"] != table[table["calibration"] == "minmax"].set_index("tensor")["high"])
+    for tensor, low, high in found[["low", "high"]].itertuples():
+        assert (low, high) == (expected[tensor].lowest, expected[tensor].highest), tensor
