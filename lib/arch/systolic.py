@@ -1,0 +1,97 @@
+"""Cycles, utilization and SRAM accesses of a systolic array in closed form, equal to SCALE-Sim 3.0.0.
+
+Source: Samajdar et al., "A systematic methodology for characterizing scalability of DNN accelerators using
+SCALE-Sim", ISPASS 2020, with the details of scalesim 3.0.0 (tests/arch/test_systolic.py runs both).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from pandas import DataFrame
+
+from lib.arch.topology import Layer
+from lib.errors import InputError
+
+
+class Folding(NamedTuple):
+    """How a matrix product [pixels, window] x [window, filters] is cut to fit the array; one entry per layer.
+
+    row_size, col_size : what is spread over the array's rows and columns
+    stream : what streams through a fold, one a cycle
+    row_folds, col_folds : ceil(row_size / rows), ceil(col_size / cols)
+    """
+
+    row_size: np.ndarray
+    col_size: np.ndarray
+    stream: np.ndarray
+    row_folds: np.ndarray
+    col_folds: np.ndarray
+
+
+def sizes(layers: list[Layer]) -> np.ndarray:
+    """Pixels, window, filters (of one group) and groups of each layer [4, layers]."""
+    rows = [(layer.pixels, layer.window, layer.filters, layer.groups) for layer in layers]
+    return np.array(rows, dtype=np.int64).reshape(-1, 4).T
+
+
+def fold(layers: list[Layer], rows: int, cols: int, dataflow: str) -> Folding:
+    """Folding of each layer (of one group) on a rows x cols array; raises InputError for an impossible array."""
+    if rows < 1 or cols < 1:
+        raise InputError(f"array {rows}x{cols}: at least one row and one column are needed")
+    pixels, window, filters, _ = sizes(layers)
+    spread = {
+        "os": (pixels, filters, window),  # outputs stay, their windows stream
+        "ws": (window, filters, pixels),  # weights stay, pixels stream
+        "is": (window, pixels, filters),  # inputs stay, filters stream
+    }
+    if dataflow not in spread:
+        raise InputError(f"dataflow {dataflow!r}: unknown; choose os, ws or is")
+    row_size, col_size, stream = spread[dataflow]
+    return Folding(row_size, col_size, stream, -(-row_size // rows), -(-col_size // cols))
+
+
+def fold_cycles(stream: np.ndarray, rows: int, cols: int, dataflow: str) -> np.ndarray:
+    """Cycles of one fold: load what stays (rows; nothing for os), stream, and cross the array.
+
+    >>> fold_cycles(27, 16, 16, "os"), fold_cycles(1024, 16, 16, "ws")
+    (57, 1070)
+    """
+    load = 0 if dataflow == "os" else rows
+    return load + stream + rows + cols - 2
+
+
+def evaluate(layers: list[Layer], rows: int, cols: int, dataflow: str) -> DataFrame:
+    """Cost of each layer on a rows x cols array, without memory stalls; groups run one after the other.
+
+    compute_cycles : SCALE-Sim's "Total Cycles", the number of the last cycle counted from 0 [cycles]
+    utilization : MACs per PE and compute cycle, 0…1 (SCALE-Sim's "Overall Util"). The last cycle's number being one
+        less than their count, SCALE-Sim exceeds 100 % (or divides by 0) on a 1x1 os array; here it is 1.
+    mapping_efficiency : share of PEs that hold an operand, mean over folds, 0…1
+    ifmap_sram_reads, filter_sram_reads, ofmap_sram_writes : [words]. SCALE-Sim's os writes are rows + cols per fold
+        too many (it adds the fold's shape to its size); here they are the outputs.
+    Raises InputError for an impossible array or an unknown dataflow.
+
+    >>> evaluate([Layer("conv1", 34, 34, 3, 3, 3, 32, 1, 1)], 16, 16, "ws").compute_cycles[0]
+    np.int64(4279)
+    """
+    row_size, col_size, stream, row_folds, col_folds = fold(layers, rows, cols, dataflow)
+    pixels, window, filters, groups = sizes(layers)
+    cycles = groups * row_folds * col_folds * fold_cycles(stream, rows, cols, dataflow) - 1
+    macs = groups * pixels * window * filters
+    again = {  # how often the array reads each input and each weight's row of products, and writes each output
+        "os": (col_folds, row_folds, 1),
+        "ws": (col_folds, 1, row_folds),
+        "is": (1, col_folds, row_folds),
+    }
+    ifmap, weight, output = again[dataflow]
+    return DataFrame(
+        {
+            "layer": [layer.name for layer in layers],
+            "compute_cycles": cycles,
+            "utilization": np.minimum(macs / (np.maximum(cycles, 1) * rows * cols), 1.0),
+            "mapping_efficiency": row_size * col_size / (row_folds * rows * col_folds * cols),
+            "ifmap_sram_reads": groups * pixels * window * ifmap,
+            "filter_sram_reads": groups * window * filters * weight,
+            "ofmap_sram_writes": groups * pixels * filters * output,
+        }
+    )
