@@ -1,0 +1,60 @@
+"""Float32 and every quantized model of a workload, measured side by side."""
+
+import logging
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lib.bench.accuracy import correct, wilson
+from lib.bench.latency import interleaved, summary
+from lib.bench.session import open_session
+from lib.quant.scheme import Scheme
+
+FLOAT32 = {"scheme": "float32", "format": "", "activation": "", "granularity": "", "calibration": ""}
+# One call at a larger batch takes as long as many single ones and averages over them: fewer are needed.
+ROUNDS_PER_BATCH_ROUND = 5
+
+log = logging.getLogger(__name__)
+
+
+def columns(path: Path) -> dict[str, str]:
+    """The scheme columns of a quantized model, which is named after its scheme."""
+    return Scheme.parse(path.stem).columns()
+
+
+def measure_accuracy(
+    float32: Path, quantized: Sequence[Path], inputs: np.ndarray, labels: np.ndarray, threads: int
+) -> pd.DataFrame:
+    """Accuracy on all samples, its 95 % interval, and file size in kB (1000 bytes); a row per model, float32 first."""
+    rows = []
+    for path, scheme in [(float32, FLOAT32), *((path, columns(path)) for path in quantized)]:
+        hits = correct(open_session(path, threads), inputs, labels)
+        low, high = wilson(hits, len(labels))
+        rows.append(
+            scheme
+            | {"samples": len(labels), "accuracy": hits / len(labels), "ci_low": low, "ci_high": high}
+            | {"size_kb": path.stat().st_size / 1000}
+        )
+        log.info("%s: %.2f %% of %d", scheme["scheme"], 100 * hits / len(labels), len(labels))
+    return pd.DataFrame(rows)
+
+
+def measure_latency(
+    float32: Path, quantized: Sequence[Path], inputs: np.ndarray, batch: int, rounds: int, seed: int
+) -> pd.DataFrame:
+    """Wall-clock time of a call on one thread, at batch 1 and at `batch`; a row per batch and model, float32 first."""
+    paths, rng, rows = [float32, *quantized], np.random.default_rng(seed), []
+    sessions = [open_session(path, threads=1) for path in paths]
+    name = sessions[0].get_inputs()[0].name
+    single = [partial(session.run, None, {name: inputs[:1]}) for session in sessions]
+    batched = [partial(session.run, None, {name: inputs[:batch]}) for session in sessions]
+    for size, calls, count in ((1, single, rounds), (batch, batched, max(10, rounds // ROUNDS_PER_BATCH_ROUND))):
+        seconds = interleaved(calls, single, count, rng)
+        for path, column in zip(paths, seconds.T, strict=True):
+            scheme = FLOAT32 if path == float32 else columns(path)
+            rows.append(scheme | {"batch": size, "rounds": count} | summary(column, seconds[:, 0]))
+        log.info("batch %d: %d models timed %d times", size, len(paths), count)
+    return pd.DataFrame(rows)

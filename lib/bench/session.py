@@ -1,0 +1,23 @@
+"""ONNX Runtime sessions as the benchmark opens them."""
+
+from pathlib import Path
+
+import onnxruntime as ort
+
+from lib.errors import InputError
+
+
+def open_session(path: str | Path, threads: int) -> ort.InferenceSession:
+    """A CPU session whose operators use `threads` threads and run one after another.
+
+    Raises InputError where ONNX Runtime cannot load the file.
+    """
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises a dozen unrelated types for damaged models
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(f"{path}: ONNX Runtime cannot load it ({reason}); delete it to have it made again") from error

@@ -1,0 +1,48 @@
+"""Measure accuracy, latency and size of float32 and every quantized model."""
+
+
+rule bench:
+    input:
+        data=dataset_of,
+        float32="results/model/{workload}.onnx",
+        quantized=expand("results/quant/{{workload}}/{scheme}.onnx", scheme=SCHEMES),
+    output:
+        accuracy="results/bench/{workload}/accuracy.csv",
+        latency="results/bench/{workload}/latency.csv",
+    log:
+        "results/logs/bench/{workload}.bench.log",
+    benchmark:
+        "results/benchmarks/bench/{workload}.bench.tsv"
+    conda:
+        "../envs/bench.yaml"
+    # All cores, so that nothing else runs while times are taken.
+    threads: workflow.cores
+    resources:
+        mem_mb=2000,
+        runtime=15,
+    params:
+        code=fingerprint("bench.py"),
+        timing=config["bench"] | {"seed": config["seed"]},
+    message:
+        "Measuring {wildcards.workload}: float32 and all quantized models, side by side and alone on the machine"
+    script:
+        "../workflow_scripts/bench.py"
+
+
+rule machine:
+    output:
+        facts="results/bench/machine.json",
+    log:
+        "results/logs/bench/machine.log",
+    conda:
+        "../envs/bench.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        code=fingerprint("machine.py"),
+    message:
+        "Noting the machine and the versions"
+    script:
+        "../workflow_scripts/machine.py"
