@@ -1,0 +1,173 @@
+"""The whole workflow on tiny data: it completes, rebuilds only what is stale, and survives being killed."""
+
+import hashlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parents[1]
+SOURCES = [
+    "Snakefile",
+    "config.yaml",
+    "config.schema.yaml",
+    "rules",
+    "workflow_scripts",
+    "lib",
+    "envs",
+    "profiles",
+    "docs",
+]
+
+
+def checkout(folder: Path) -> Path:
+    """A copy of the project with a small set of pictures of its own: three classes that differ in colour."""
+    for name in SOURCES:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, folder / name)
+    shutil.copy(ROOT / "tests" / "tiny.yaml", folder)
+    rng = np.random.default_rng(0)
+    for split, samples in (("train", 40), ("test", 20)):
+        for channel, name in enumerate(("red", "green", "blue")):
+            target = folder / "pictures" / split / name
+            target.mkdir(parents=True)
+            for index in range(samples):
+                pixels = rng.integers(0, 200, (16, 16, 3), dtype=np.uint8)
+                pixels[..., channel] += 55
+                Image.fromarray(pixels).save(target / f"{index}.png")
+    return folder
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "tiny.yaml", *arguments]
+
+
+def snakemake(folder: Path, *arguments: str) -> str:
+    environment = {key: value for key, value in os.environ.items() if key != "EDGEINT8_IMAGES"}
+    result = subprocess.run(command(*arguments), cwd=folder, env=environment, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout[-4000:] + result.stderr[-4000:]
+    return result.stdout + result.stderr
+
+
+def planned(folder: Path, *arguments: str) -> dict[str, int]:
+    """Rules that a run would execute, with their numbers of jobs."""
+    text = snakemake(folder, "-n", "all", *arguments)
+    table = re.search(r"job +count\n[- ]+\n(.*?)\n\n", text, re.DOTALL)
+    counts = dict(re.findall(r"^(\w+) +(\d+)$", table[1], re.MULTILINE)) if table else {}
+    return {rule: int(count) for rule, count in counts.items() if rule not in ("all", "total")}
+
+
+def hashes(folder: Path, *patterns: str) -> dict[str, str]:
+    files = sorted(file for pattern in patterns for file in (folder / "results").glob(pattern))
+    return {str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = checkout(tmp_path_factory.mktemp("workflow"))
+    snakemake(folder, "all")
+    return folder
+
+
+@contextmanager
+def edited(file: Path, old: str, new: str):
+    """`file` with `new` in place of `old`, for the length of the block."""
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new, 1))
+    yield
+    file.write_text(text)
+
+
+def test_run_writes_the_report_and_its_figures(finished):
+    report = (finished / "results" / "report.md").read_text()
+    figures = re.findall(r"\]\((figures/\w+\.png)\)", report)
+    assert len(figures) >= 10
+    assert all((finished / "results" / figure).stat().st_size > 5000 for figure in figures)
+    page = (finished / "results" / "report.html").read_text()
+    assert page.count("data:image/png;base64,") >= len(set(figures))
+
+
+def test_nothing_half_written_is_left(finished):
+    assert not [file for file in (finished / "results").rglob(".*")]
+
+
+def test_second_run_does_nothing(finished):
+    assert planned(finished) == {}
+
+
+def test_other_bandwidth_repeats_no_simulation_and_no_training(finished):
+    with edited(finished / "config.yaml", "dram_gb_per_s: 1.0", "dram_gb_per_s: 2.0"):
+        plan = planned(finished)
+    assert plan and not {"train", "export", "quantize", "scalesim", "bench"} & plan.keys()
+
+
+def test_changed_architecture_code_trains_nothing(finished):
+    with edited(finished / "lib" / "arch" / "roofline.py", '"""', '"""Changed. '):
+        plan = planned(finished)
+    assert plan and not {"train", "export", "quantize", "bench", "overflow"} & plan.keys()
+
+
+def test_changed_training_code_trains_again(finished):
+    with edited(finished / "lib" / "model" / "train.py", '"""', '"""Changed. '):
+        assert planned(finished)["train"] == 2
+
+
+def test_other_epochs_of_one_workload_leave_the_other_alone(finished):
+    with edited(finished / "tiny.yaml", "signal_cnn_1d: {epochs: 1}", "signal_cnn_1d: {epochs: 2}"):
+        plan = planned(finished)
+    assert plan["train"] == plan["export"] == plan["bench"] == 1
+
+
+def test_deleted_figure_is_redrawn_alone(finished):
+    figure = finished / "results" / "figures" / "dse_cycles.png"
+    before = figure.read_bytes()
+    figure.unlink()
+    assert planned(finished) == {"figure": 1}
+    snakemake(finished, "all")
+    assert figure.read_bytes() == before
+
+
+def test_dag_is_plain_graphviz_on_standard_output(finished):
+    result = subprocess.run(command("--dag", "all"), cwd=finished, capture_output=True, text=True, check=True)
+    assert result.stdout.startswith("digraph")
+
+
+def test_killed_run_is_finished_by_the_same_command_with_the_same_results(finished, tmp_path):
+    """Kill the workflow and all its jobs four times on the way; nothing half made may count as made."""
+    folder = checkout(tmp_path)
+    targets = ["results/tables/quant_errors.csv", "results/tables/bit_growth.csv"]
+    for seconds in (4, 9, 13, 17):
+        run = subprocess.Popen(
+            command(*targets), cwd=folder, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        time.sleep(seconds)
+        os.killpg(run.pid, signal.SIGKILL)
+        run.wait()
+    snakemake(folder, *targets)
+    patterns = ("model/*.onnx", "quant/*/*", "tables/quant_errors.csv", "tables/bit_growth.csv")
+    made = hashes(folder, *patterns)
+    assert made == {name: value for name, value in hashes(finished, *patterns).items() if name in made}
+
+
+def test_file_size_limit_fails_the_job_and_leaves_no_output(finished, tmp_path):
+    """A disk that is full, as far as a process can tell: writes beyond 64 kB fail."""
+    folder = checkout(tmp_path)
+    limited = f"ulimit -f 64; exec {' '.join(command('results/data/images.npz'))}"
+    result = subprocess.run(["bash", "-c", limited], cwd=folder, capture_output=True, text=True)
+    assert result.returncode != 0
+    assert not (folder / "results" / "data" / "images.npz").exists()
+    snakemake(folder, "results/data/images.npz")
+    assert hashes(folder, "data/images.npz") == hashes(finished, "data/images.npz")
