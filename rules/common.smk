@@ -5,19 +5,20 @@ import fcntl
 import hashlib
 import os
 import shutil
+import sys
 from functools import cache
 from itertools import product
 from pathlib import Path
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
-from snakemake.exceptions import WorkflowError
 import yaml
 
 ROOT = Path(workflow.basedir)
 
 # Scripts import lib wherever the working directory is and whichever environment runs them.
-os.environ.update(PYTHONPATH=str(ROOT))
+# Threads that wait for each other sleep instead of spinning: with more threads than cores, spinning stops all work.
+os.environ.update(PYTHONPATH=str(ROOT), OMP_WAIT_POLICY="passive")
 
 
 def release_stale_lock():
@@ -43,11 +44,9 @@ def check_config() -> None:
     error = best_match(Draft202012Validator(schema).iter_errors(config))
     if error:
         where = ".".join(map(str, error.absolute_path)) or "top level"
-        raise WorkflowError(f"configuration: {where}: {error.message} (config.schema.yaml says what is allowed)")
+        sys.exit(f"error: configuration: {where}: {error.message} (config.schema.yaml says what is allowed)")
     if config["quant"]["reference"] not in scheme_names():
-        raise WorkflowError(
-            "configuration: quant.reference: not one of the schemes of the sweep; add its parts to quant"
-        )
+        sys.exit("error: configuration: quant.reference: not one of the schemes of the sweep; add its parts to quant")
 
 
 def scheme_names() -> list[str]:

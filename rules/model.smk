@@ -11,6 +11,7 @@ rule train:
         "results/logs/model/{workload}.train.log",
     benchmark:
         "results/benchmarks/model/{workload}.train.tsv"
+    priority: 1  # everything waits for the longest job
     conda:
         "../envs/model.yaml"
     threads: 2

@@ -34,7 +34,7 @@ def test_wrong_configuration_is_refused_by_name(case, tmp_path):
     changes, name = WRONG[case]
     result = plan(tmp_path, changes)
     assert result.returncode != 0
-    (line,) = [line for line in result.stderr.splitlines() if line.startswith("configuration:")]
+    (line,) = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
     assert name in line
     assert not (tmp_path / "results").exists()
 

@@ -7,10 +7,11 @@ over float32 is a ratio of neighbours in time.
 
 from pathlib import Path
 
+from job import job
+
 from lib.bench.compare import measure_accuracy, measure_latency
 from lib.data import dataset
 from lib.files import write_csv
-from job import job
 
 with job(snakemake):
     data = dataset.load(snakemake.input.data)

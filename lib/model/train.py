@@ -30,19 +30,23 @@ class Recipe:
     weight_decay: float = 2e-4
 
 
-def augment(padded: Tensor, index: Tensor, size: tuple[int, int], generator: torch.Generator) -> Tensor:
+def padded(images: Tensor) -> Tensor:
+    """Images [N, C, H, W] with a border of zeros, as [N, H + 2·SHIFT, W + 2·SHIFT, C]."""
+    return functional.pad(images.permute(0, 2, 3, 1), (0, 0, *(SHIFT,) * 4))
+
+
+def augment(samples: Tensor, index: Tensor, generator: torch.Generator) -> Tensor:
     """A batch of random crops, half of them mirrored, each image with its own draw.
 
-    padded : images [N, H + 2·SHIFT, W + 2·SHIFT, C]; index : which of them [B]; size : H, W
+    samples : from `padded`; index : which of them [B]
     Returns [B, C, H, W] in channels-last memory.
     """
-    batch = len(index)
-    top, left = torch.randint(0, 2 * SHIFT + 1, (2, batch, 1), generator=generator)
-    rows = top + torch.arange(size[0])
-    columns = left + torch.arange(size[1])
-    mirrored = torch.rand(batch, 1, generator=generator) < 0.5
+    top, left = torch.randint(0, 2 * SHIFT + 1, (2, len(index), 1), generator=generator)
+    rows = top + torch.arange(samples.shape[1] - 2 * SHIFT)
+    columns = left + torch.arange(samples.shape[2] - 2 * SHIFT)
+    mirrored = torch.rand(len(index), 1, generator=generator) < 0.5
     columns = torch.where(mirrored, columns.flip(1), columns)
-    return padded[index[:, None, None], rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+    return samples[index[:, None, None], rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
 
 def accuracy(network: nn.Module, x: Tensor, y: Tensor, batch: int = 1000) -> float:
@@ -51,17 +55,6 @@ def accuracy(network: nn.Module, x: Tensor, y: Tensor, batch: int = 1000) -> flo
     with torch.inference_mode():
         classes = torch.cat([network(part).argmax(1) for part in x.split(batch)])
     return (classes == y).float().mean().item()
-
-
-def batches(x: Tensor, y: Tensor, size: int, generator: torch.Generator):
-    """One epoch of shuffled batches, augmented where the samples are images [N, C, H, W]."""
-    images = x.ndim == 4
-    if images:
-        height, width = x.shape[2:]
-        padded = functional.pad(x, (SHIFT,) * 4).permute(0, 2, 3, 1).contiguous()
-    for index in torch.randperm(len(x), generator=generator).split(size):
-        if len(index) > 1:  # batch statistics need two samples
-            yield (augment(padded, index, (height, width), generator) if images else x[index]), y[index]
 
 
 def native_bfloat16() -> bool:
@@ -81,23 +74,28 @@ def train(
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
     generator = torch.Generator().manual_seed(seed)
-    network = build(name, len(dataset.classes), seed).to(memory_format=_memory_format(dataset))
-    train_x, train_y = torch.from_numpy(dataset.normalize(dataset.train_x)), torch.from_numpy(dataset.train_y)
+    network = build(name, len(dataset.classes), seed)
+    samples, labels = torch.from_numpy(dataset.normalize(dataset.train_x)), torch.from_numpy(dataset.train_y)
     test_x, test_y = map(torch.from_numpy, dataset.test())
+    images = samples.ndim == 4
+    if images:
+        network.to(memory_format=torch.channels_last)
+        samples = padded(samples)
 
     weights = [parameter for parameter in network.parameters() if parameter.ndim > 1]
     others = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
     groups = [{"params": weights, "weight_decay": recipe.weight_decay}, {"params": others}]
     optimizer = torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=0.9, nesterov=True)
     # The rise, a quarter of the schedule, needs more than one step.
-    steps = max(8, recipe.epochs * -(-len(train_x) // recipe.batch))
+    steps = max(8, recipe.epochs * -(-len(samples) // recipe.batch))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.learning_rate, total_steps=steps, pct_start=0.25)
 
     history, start = [], time.perf_counter()
     for epoch in range(1, recipe.epochs + 1):
         network.train()
         losses, right = [], 0
-        for x, y in batches(train_x, train_y, recipe.batch, generator):
+        for index in torch.randperm(len(samples), generator=generator).split(recipe.batch):
+            x, y = augment(samples, index, generator) if images else samples[index], labels[index]
             with torch.autocast("cpu", torch.bfloat16, enabled=native_bfloat16()):
                 logits = network(x)
                 loss = functional.cross_entropy(logits.float(), y)
@@ -112,7 +110,7 @@ def train(
             "epoch": epoch,
             "learning_rate": schedule.get_last_lr()[0],
             "train_loss": float(np.mean(losses)),
-            "train_accuracy": right / len(train_x),
+            "train_accuracy": right / len(samples),
             "test_accuracy": accuracy(network, test_x, test_y),
             "seconds": seconds,
         }
@@ -128,7 +126,3 @@ def train(
         if not np.isfinite(row["train_loss"]):
             raise FloatingPointError(f"training of {name} diverged in epoch {epoch}; lower its learning_rate")
     return network.eval(), pd.DataFrame(history)
-
-
-def _memory_format(dataset: Dataset) -> torch.memory_format:
-    return torch.channels_last if dataset.train_x.ndim == 4 else torch.contiguous_format
