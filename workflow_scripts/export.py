@@ -17,8 +17,8 @@ with job(snakemake):
     network = restore(workload, snakemake.input.weights)
     about = {"workload": workload, "dataset": data.name}
 
-    to_onnx(network, snakemake.output.model)
     inputs, _ = data.test()
+    to_onnx(network, snakemake.output.model, inputs.shape[1:])
     write_csv(pd.DataFrame([about | compare(network, snakemake.output.model, inputs)]), snakemake.output.agreement)
     layers = [
         about

@@ -87,9 +87,10 @@ def readable_names(model: ModelProto) -> None:
         del value.metadata_props[:]
 
 
-def to_onnx(network: nn.Module, path: str | Path) -> ModelProto:
+def to_onnx(network: nn.Module, path: str | Path, input_shape: tuple[int, ...] | None = None) -> ModelProto:
     """Export `network` to `path` with input "input" [batch, …] and output "logits" [batch, classes].
 
+    input_shape : of one sample, channels first; by default the network's own
     Raises onnx.checker.ValidationError where the result is not a valid model.
     """
     folded = fold_batch_norm(network)
@@ -98,7 +99,7 @@ def to_onnx(network: nn.Module, path: str | Path) -> ModelProto:
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
             folded,
-            (torch.zeros(2, *network.input_shape),),
+            (torch.zeros(2, *(input_shape or network.input_shape)),),
             dynamo=True,
             opset_version=OPSET,
             input_names=["input"],

@@ -1,0 +1,32 @@
+"""One function a figure: from the tables that its parameters name to a matplotlib figure."""
+
+from matplotlib.figure import Figure
+
+from lib.report import style
+from lib.report.figures import arch, bench, fixedpoint, model, quant
+
+FIGURES = {
+    function.__name__: function
+    for function in (
+        model.training_curves,
+        bench.accuracy_per_scheme,
+        bench.latency_per_scheme,
+        bench.accuracy_vs_latency,
+        quant.distributions,
+        quant.layer_sqnr,
+        quant.layer_sensitivity,
+        fixedpoint.bit_growth,
+        fixedpoint.accumulator_width,
+        arch.dse_cycles,
+        arch.dse_utilization,
+        arch.dse_energy,
+        arch.dse_bandwidth,
+        arch.roofline,
+    )
+}
+
+
+def draw(name: str, **tables) -> Figure:
+    """Draw the figure `name` from tables (and settings) by name."""
+    style.apply()
+    return FIGURES[name](**tables)

@@ -1,0 +1,77 @@
+"""How every figure looks: one theme, colours that colour-blind readers can tell apart, a colour per meaning."""
+
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from lib.files import whole
+
+# Okabe and Ito's colours, as seaborn names them.
+BLUE, ORANGE, GREEN, RED, PURPLE, BROWN, PINK, GREY, YELLOW, SKY = sns.color_palette("colorblind")
+CALIBRATIONS = {"minmax": BLUE, "percentile": ORANGE, "entropy": GREEN}
+ACTIVATIONS = {"uint8": BLUE, "int8": ORANGE, "int8sym": GREEN}
+DATAFLOWS = {"os": BLUE, "ws": ORANGE, "is": GREEN}
+DATAFLOW_NAMES = {"os": "output stationary", "ws": "weight stationary", "is": "input stationary"}
+POLICIES = {"saturate": BLUE, "wrap": ORANGE}
+REFERENCE = {"color": "0.25", "linestyle": "--", "linewidth": 1.2, "zorder": 1}  # what the rest is compared with
+DPI = 130
+
+
+def apply() -> None:
+    """Set the theme for all figures drawn from now on."""
+    sns.set_theme(
+        style="whitegrid",
+        palette="colorblind",
+        rc={
+            "figure.constrained_layout.use": True,
+            "figure.titlesize": 13,
+            "figure.titleweight": "bold",
+            "axes.titlesize": 11,
+            "axes.labelsize": 10,
+            "xtick.labelsize": 9,
+            "ytick.labelsize": 9,
+            "legend.fontsize": 9,
+            "legend.title_fontsize": 9,
+            "legend.frameon": False,
+            "grid.color": "0.9",
+            "font.family": "DejaVu Sans",
+        },
+    )
+
+
+def facets(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The table's parts by what they are about, e.g. "tiny_cnn_2d on CIFAR-10", in the table's order."""
+    groups = frame.groupby(["workload", "dataset"], sort=False)
+    return {f"{workload} on {dataset}": part for (workload, dataset), part in groups}
+
+
+def panels(
+    rows: int, columns: int, width: float = 4.2, height: float = 3.2, **options
+) -> tuple[Figure, list[list[Axes]]]:
+    """A grid of axes, always two-dimensional; size of one panel in inches."""
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(max(width * columns, 6.5), height * rows + 0.7), squeeze=False, **options
+    )
+    return figure, axes.tolist()
+
+
+def legend_below(figure: Figure, axes: Axes, title: str | None = None, columns: int = 6) -> None:
+    """One legend for the whole figure, from the labelled artists of `axes`, under the panels."""
+    handles, labels = axes.get_legend_handles_labels()
+    unique = dict(zip(labels, handles, strict=True))
+    figure.legend(unique.values(), unique.keys(), title=title, loc="outside lower center", ncols=columns)
+
+
+def save(figure: Figure, path: str | Path) -> None:
+    """Write the figure as PNG, the same bytes for the same data: without date and software version."""
+    with whole(path) as temporary:
+        figure.savefig(temporary, dpi=DPI, metadata={"Software": None})
+    plt.close(figure)

@@ -1,0 +1,38 @@
+"""Reading the tables that figures and documents are made from."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+SCHEME_PARTS = ("format", "activation", "granularity", "calibration")
+
+
+def read(path: str | Path) -> pd.DataFrame:
+    """A table; the scheme columns, empty for float32, hold empty strings there."""
+    table = pd.read_csv(path)
+    parts = [name for name in SCHEME_PARTS if name in table]
+    return table.astype(dict.fromkeys(parts, object)).fillna(dict.fromkeys(parts, ""))
+
+
+def read_all(paths: Iterable[str | Path]) -> dict[str, pd.DataFrame]:
+    """Tables by name, which is the file's."""
+    return {Path(path).stem: read(path) for path in paths}
+
+
+def concatenate(paths: Iterable[str | Path]) -> pd.DataFrame:
+    """Tables of the same kind below each other in the given order; every cell stays the text that it is."""
+    return pd.concat([pd.read_csv(path, dtype=str, keep_default_na=False) for path in paths], ignore_index=True)
+
+
+def times(folder: str | Path) -> pd.DataFrame:
+    """Time and memory of all jobs per rule, from Snakemake's benchmark files `<stage>/[workload.]<rule>[.….].tsv`."""
+    jobs = []
+    for path in sorted(Path(folder).rglob("*.tsv")):
+        parts = path.stem.split(".")
+        job = pd.read_csv(path, sep="\t", na_values="-").iloc[0]
+        rule = parts[1] if len(parts) > 1 else parts[0]
+        jobs.append({"stage": path.parent.name, "rule": rule, "s": job["s"], "mb": job["max_rss"]})
+    table = pd.DataFrame(jobs, columns=["stage", "rule", "s", "mb"]).groupby(["stage", "rule"], as_index=False)
+    summary = table.agg(jobs=("s", "size"), total_s=("s", "sum"), longest_s=("s", "max"), peak_mb=("mb", "max"))
+    return summary.sort_values("total_s", ascending=False, kind="stable")

@@ -1,0 +1,178 @@
+"""Gather the tables of all workloads, draw the figures, write the documents."""
+
+FIGURES = yaml.safe_load((ROOT / "rules/figures.yaml").read_text())
+STAGES = sorted(ROOT.glob("rules/*.smk"))
+DATASETS = sorted({workload["dataset"] for workload in config["workloads"].values()})
+# What each table is gathered from.
+TABLES = {
+    "training": "results/model/{workload}.history.csv",
+    "layers": "results/model/{workload}.layers.csv",
+    "export_agreement": "results/model/{workload}.agreement.csv",
+    "ranges": "results/quant/{workload}/ranges.csv",
+    "histograms": "results/quant/{workload}/histograms.csv",
+    "quant_errors": "results/quant/{workload}/errors.csv",
+    "sensitivity": "results/quant/{workload}/sensitivity.csv",
+    "accuracy": "results/bench/{workload}/accuracy.csv",
+    "latency": "results/bench/{workload}/latency.csv",
+    "bit_growth": "results/fixedpoint/{workload}/bit_growth.csv",
+    "overflow": "results/fixedpoint/{workload}/overflow.csv",
+    "exactness": "results/fixedpoint/{workload}/exactness.csv",
+    "golden": "results/fixedpoint/{workload}/golden.csv",
+    "scalesim": "results/arch/{workload}/scalesim.csv",
+}
+
+
+wildcard_constraints:
+    table="|".join(TABLES),
+    figure="|".join(FIGURES),
+
+
+rule table:
+    input:
+        parts=lambda wildcards: expand(TABLES[wildcards.table], workload=WORKLOADS),
+    output:
+        table="results/tables/{table}.csv",
+    log:
+        "results/logs/report/table.{table}.log",
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        code=fingerprint("table.py"),
+    message:
+        "Gathering {output}"
+    script:
+        "../workflow_scripts/table.py"
+
+
+rule figure:
+    input:
+        tables=lambda wildcards: expand("results/tables/{table}.csv", table=FIGURES[wildcards.figure]["tables"]),
+    output:
+        figure=report(
+            "results/figures/{figure}.png",
+            caption="../docs/figure.rst",
+            category=lambda wildcards: FIGURES[wildcards.figure]["category"],
+            labels={"figure": "{figure}"},
+        ),
+    log:
+        "results/logs/report/figure.{figure}.log",
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        code=fingerprint("figure.py"),
+        caption=lambda wildcards: FIGURES[wildcards.figure]["caption"],
+        settings=lambda wildcards: {key: config["arch"][key] for key in FIGURES[wildcards.figure].get("settings", [])},
+    message:
+        "Drawing {output}"
+    script:
+        "../workflow_scripts/figure.py"
+
+
+rule dag:
+    input:
+        snakefile=ROOT / "Snakefile",
+        stages=STAGES,
+        provenance=expand("results/data/{dataset}.json", dataset=DATASETS),
+    output:
+        figure=report(
+            "results/figures/dag.png", caption="../docs/figure.rst", category="Workflow", labels={"figure": "dag"}
+        ),
+    log:
+        "results/logs/report/dag.log",
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        code=fingerprint("dag.py"),
+        caption="The workflow's rules and the files between them, from the first data to the report; colours are stages.",
+    message:
+        "Drawing the workflow's rules"
+    script:
+        "../workflow_scripts/dag.py"
+
+
+rule note:
+    input:
+        template=ROOT / "docs/fixed_point_note.md.j2",
+        tables=expand("results/tables/{table}.csv", table=TABLES),
+    output:
+        note="results/fixed_point_note.md",
+    log:
+        "results/logs/report/note.log",
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        code=fingerprint("note.py"),
+    message:
+        "Filling the measured numbers into the fixed-point note"
+    script:
+        "../workflow_scripts/note.py"
+
+
+rule report:
+    input:
+        template=ROOT / "lib/report/report.md.j2",
+        tables=expand("results/tables/{table}.csv", table=TABLES),
+        provenance=expand("results/data/{dataset}.json", dataset=DATASETS),
+        machine="results/bench/machine.json",
+        note="results/fixed_point_note.md",
+        # Shown but not read: they must exist.
+        figures=ancient(expand("results/figures/{figure}.png", figure=[*FIGURES, "dag"])),
+    output:
+        report="results/report.md",
+    log:
+        "results/logs/report/report.log",
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        code=fingerprint("report.py"),
+        captions={name: figure["caption"] for name, figure in FIGURES.items()},
+        arch=config["arch"],
+        calibration={key: config["quant"][key] for key in ("calibration_samples", "percentile")},
+        benchmarks="results/benchmarks",
+    message:
+        "Writing {output}"
+    script:
+        "../workflow_scripts/report.py"
+
+
+rule page:
+    input:
+        template=ROOT / "lib/report/report.html.j2",
+        report="results/report.md",
+        figures=expand("results/figures/{figure}.png", figure=[*FIGURES, "dag"]),
+    output:
+        page="results/report.html",
+    log:
+        "results/logs/report/page.log",
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        code=fingerprint("page.py"),
+    message:
+        "Writing {output}, figures included"
+    script:
+        "../workflow_scripts/page.py"

@@ -1,0 +1,126 @@
+"""The facts of the report, on tables for which the right answer is known."""
+
+import pandas as pd
+import pytest
+
+from lib.report.answers import accumulator, answers, architecture, designs, integer, quantization
+
+
+def bench(*rows: tuple) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Accuracy and latency tables from (scheme, accuracy, half interval, ms, kB), float32 first."""
+    names = ["scheme", "accuracy", "half", "p50_ms", "size_kb"]
+    table = pd.DataFrame(rows, columns=names).assign(batch=1, samples=1000)
+    table["speedup"] = table.p50_ms.iloc[0] / table.p50_ms
+    table["ci_low"], table["ci_high"] = table.accuracy - table.half, table.accuracy + table.half
+    accuracy = table[["scheme", "accuracy", "ci_low", "ci_high", "size_kb", "samples"]]
+    return accuracy, table[["scheme", "batch", "p50_ms", "speedup"]]
+
+
+FLOAT32 = ("float32", 0.80, 0.01, 1.0, 400)
+
+
+def test_a_clear_winner_is_recommended_although_others_are_faster():
+    found = quantization(*bench(FLOAT32, ("a", 0.80, 0.01, 0.9, 100), ("b", 0.70, 0.01, 0.3, 100)))
+    assert found["recommended"]["scheme"] == found["most_accurate"]["scheme"] == "a"
+    assert not found["is_tie"] and found["margin_points"] == pytest.approx(10)
+    assert found["fastest"]["scheme"] == "b" and found["size_ratio"] == 4
+    assert found["within_float32"] == 1
+
+
+def test_overlapping_intervals_are_a_tie_that_speed_decides():
+    found = quantization(*bench(FLOAT32, ("a", 0.80, 0.01, 0.9, 100), ("b", 0.79, 0.01, 0.3, 100)))
+    assert found["is_tie"] and found["tied"] == ["a", "b"]
+    assert found["most_accurate"]["scheme"] == "a" and found["recommended"]["scheme"] == "b"
+
+
+def test_equal_speed_is_decided_by_size_and_equal_size_by_accuracy():
+    rows = ("a", 0.80, 0.01, 0.300, 200), ("b", 0.790, 0.01, 0.301, 100), ("c", 0.795, 0.01, 0.310, 102)
+    assert quantization(*bench(FLOAT32, *rows))["recommended"]["scheme"] == "c"
+
+
+def test_a_single_scheme_wins_without_a_tie():
+    found = quantization(*bench(FLOAT32, ("a", 0.80, 0.01, 0.9, 100)))
+    assert found["recommended"]["scheme"] == "a" and not found["is_tie"] and found["margin_points"] == 0
+
+
+def overflow(**by_policy: dict[int, float]) -> pd.DataFrame:
+    rows = [
+        {"policy": policy, "accumulator_bits": bits, "accuracy": accuracy, "samples": 1000}
+        for policy, curve in by_policy.items()
+        for bits, accuracy in curve.items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_narrowest_accumulators_by_loss():
+    table = overflow(saturate={32: 0.80, 20: 0.80, 19: 0.799, 18: 0.79, 17: 0.5})
+    assert accumulator(table, "saturate") == {"none": 20, "tenth": 19, "one": 18}
+
+
+def test_a_width_counts_only_if_all_wider_ones_do():
+    # 17 bits are as good as 32 by luck; 18 bits are not.
+    table = overflow(wrap={32: 0.80, 18: 0.70, 17: 0.80})
+    assert accumulator(table, "wrap") == {"none": 32, "tenth": 32, "one": 32}
+
+
+def test_missing_policy_and_widths_have_no_answer():
+    table = overflow(saturate={16: 0.8})
+    assert accumulator(table, "wrap") == {"none": None, "tenth": None, "one": None}
+    assert accumulator(table, "saturate")["none"] == 16
+
+
+def test_policies_are_compared_where_they_differ_most(tables):
+    own = {name: table[table.workload == "tiny_cnn_2d"] for name, table in tables.items()}
+    table = overflow(saturate={32: 0.8, 18: 0.7, 17: 0.6}, wrap={32: 0.8, 18: 0.6, 17: 0.1})
+    found = integer(table, own["bit_growth"], own["exactness"], own["golden"])
+    assert found["policy_gap"]["bits"] == 17 and found["policy_gap"]["points"] == pytest.approx(50)
+    assert found["differing"] == 0 and found["tensors"] == 2
+    alone = integer(overflow(wrap={32: 0.8}), own["bit_growth"], own["exactness"], own["golden"])
+    assert alone["policy_gap"] == {} and list(alone["narrowest"]) == ["wrap"]
+
+
+def scalesim(*rows: tuple) -> pd.DataFrame:
+    """Rows (size, sram_kb, layer, compute_ms, memory_ms, energy in µJ)."""
+    table = pd.DataFrame(rows, columns=["rows", "sram_kb", "layer", "compute_ms", "memory_ms", "energy_pj"])
+    table = table.assign(cols=table["rows"], dataflow="ws", macs=100, energy_pj=1e6 * table.energy_pj)
+    table["design"] = table["rows"].astype(str) + "x" + table["rows"].astype(str) + "_ws_" + table.sram_kb.astype(str)
+    table["scalesim_cycles"] = 500_000 * table.compute_ms
+    table["bound"] = (table.memory_ms > table.compute_ms).map({True: "memory", False: "compute"})
+    return table.assign(energy_mac_pj=table.energy_pj / 2, energy_sram_pj=table.energy_pj / 2, energy_dram_pj=0.0)
+
+
+def test_a_design_takes_the_longer_of_compute_and_memory_time_per_layer():
+    (design,) = designs(scalesim((8, 16, "a", 3.0, 1.0, 1.0), (8, 16, "b", 1.0, 2.0, 1.0))).to_dict("records")
+    assert design["time_ms"] == 5 and design["energy_uj"] == 2 and design["edp_uj_ms"] == 10
+    assert design["memory_bound_share"] == pytest.approx(0.4)
+    assert design["utilization"] == pytest.approx(200 / (4 * 500_000 * 64))
+
+
+def test_bottleneck_and_what_would_move_it():
+    found = architecture(
+        scalesim((8, 16, "a", 1.0, 4.0, 1.0), (8, 16, "b", 2.0, 1.0, 1.0), (16, 16, "a", 0.5, 40.0, 9.0))
+    )
+    assert found["by_edp"]["best"]["design"] == "8x8_ws_16"
+    assert found["bottleneck"]["layer"] == "a" and found["bottleneck"]["bound"] == "memory"
+    assert found["bottleneck"]["time_share"] == pytest.approx(4 / 6)
+    assert found["double_bandwidth_speedup"] == pytest.approx(6 / 4)
+    assert found["larger_array"]["design"] == "16x16_ws_16" and found["larger_buffer"] is None
+    assert found["larger_array"]["speedup"] == pytest.approx(6 / 40)
+
+
+def test_a_design_without_larger_ones_or_rivals_says_so():
+    found = architecture(scalesim((8, 16, "a", 1.0, 4.0, 1.0)))
+    assert found["larger_array"] is None and found["larger_buffer"] is None
+    assert found["by_edp"]["factor"] is None and found["frugal"]["design"] == "8x8_ws_16"
+
+
+def test_nearly_equal_products_favour_the_smaller_design():
+    found = architecture(
+        scalesim((32, 128, "a", 0.1, 1.0, 1.0), (8, 16, "a", 0.9, 1.0, 1.02), (8, 128, "a", 1.0, 1, 1.02))
+    )
+    assert found["by_edp"]["best"]["design"] == "32x32_ws_128" and found["frugal"]["design"] == "8x8_ws_16"
+
+
+def test_one_workload_alone_has_its_answers(tables):
+    alone = {name: table[table.workload == "tiny_cnn_2d"] for name, table in tables.items()}
+    assert list(answers(alone)) == ["tiny_cnn_2d"] and list(answers(tables)) == ["signal_cnn_1d", "tiny_cnn_2d"]

@@ -1,0 +1,93 @@
+"""The report and its page: complete, honest about the data, self-contained."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from jinja2 import UndefinedError
+
+from lib.report import render
+from lib.report.answers import answers
+from lib.report.figures import FIGURES
+from lib.report.render import page
+from lib.report.tables import times
+
+ROOT = Path(__file__).parents[2]
+TEMPLATE = ROOT / "lib/report/report.md.j2"
+DECLARED = yaml.safe_load((ROOT / "rules/figures.yaml").read_text())
+SOURCE = {"source": "archive.tar.gz", "sha256": "c4a3", "synthetic": False, "train": 900, "test": 1000}
+PIXEL = b"\x89PNG"  # embedding looks at no pixel
+
+
+def context(tables, **changes) -> dict:
+    machine = {"cpu": "Some CPU", "cores": 2, "memory_gb": 8, "system": "Linux x86_64", "vector_instructions": ["avx2"]}
+    return {
+        "tables": tables,
+        "answers": answers(tables),
+        "sources": {"images": SOURCE | {"name": "CIFAR-10"}},
+        "machine": machine | {"python": "3.11.9", "packages": {"numpy": "2.3.5"}},
+        "times": times("no such folder"),
+        "captions": {name: figure["caption"] for name, figure in DECLARED.items()},
+        "arch": {"clock_mhz": 500, "dram_gb_per_s": 1.0},
+        "calibration": {"calibration_samples": 512, "percentile": 99.99},
+    } | changes
+
+
+def test_every_figure_is_declared_with_the_tables_it_reads():
+    declared = {name: [*figure["tables"], *figure.get("settings", [])] for name, figure in DECLARED.items()}
+    parameters = {name: list(function.__annotations__)[:-1] for name, function in FIGURES.items()}
+    assert declared == parameters
+
+
+def test_report_is_complete(tables):
+    text = render(TEMPLATE, context(tables))
+    assert "{{" not in text and "{%" not in text and "nan" not in re.findall(r"\w+", text)
+    assert set(re.findall(r"\(figures/(\w+)\.png\)", text)) == {*FIGURES, "dag"}
+    for question in ("quantization strategy?", "overflow policy?", "bottleneck?"):
+        assert question in text
+    assert "tiny_cnn_2d on CIFAR-10" in text and "c4a3" in text and "not about CIFAR-10" not in text
+
+
+def test_generated_images_are_announced_before_any_number(tables):
+    name = "synthetic images, not CIFAR-10"
+    text = render(TEMPLATE, context(tables, sources={"images": SOURCE | {"name": name, "synthetic": True}}))
+    assert text.index("These numbers are not about CIFAR-10") < text.index("Why this quantization strategy?")
+
+
+def test_a_fact_that_is_not_there_stops_the_report(tables):
+    incomplete = context(tables)
+    del incomplete["machine"]["cpu"]
+    with pytest.raises(UndefinedError):
+        render(TEMPLATE, incomplete)
+
+
+def test_fixed_point_note_is_complete(tables):
+    text = render(ROOT / "docs/fixed_point_note.md.j2", {"tables": tables, "answers": answers(tables)})
+    assert "{{" not in text and "{%" not in text and "nan" not in re.findall(r"\w+", text)
+
+
+def test_page_holds_its_figures_and_points_nowhere_else(tables, tmp_path):
+    text = render(TEMPLATE, context(tables))
+    (tmp_path / "figures").mkdir()
+    for name in [*FIGURES, "dag"]:
+        (tmp_path / f"figures/{name}.png").write_bytes(PIXEL)
+    html = page(text, tmp_path, ROOT / "lib/report/report.html.j2")
+    images = re.findall(r'<img[^>]*src="([^"]{0,30})', html)
+    assert len(images) == len(FIGURES) + 1 and all(image.startswith("data:image/png;base64,") for image in images)
+    assert "<table>" in html and "prefers-color-scheme: dark" in html and 'name="viewport"' in html
+    assert not re.search(r'(src|href)="(?!data:|#)', html)
+
+
+def test_a_missing_figure_stops_the_page(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        page("# Title\n\n![x](figures/x.png)", tmp_path, ROOT / "lib/report/report.html.j2")
+
+
+def test_times_are_summed_per_rule(tmp_path):
+    for name, seconds in {"w1.train": 3, "w2.train": 4, "images": 1}.items():
+        (tmp_path / f"{name}.tsv").write_text(f"s\th:m:s\tmax_rss\n{seconds}\t0:00:03\t{100 * seconds}\n")
+    (tmp_path / "w1.short.tsv").write_text("s\th:m:s\tmax_rss\n0.1\t0:00:00\t-\n")
+    found = times(tmp_path).set_index("rule")
+    assert found.index.tolist() == ["train", "images", "short"]
+    assert found.loc["train", ["jobs", "total_s", "longest_s", "peak_mb"]].tolist() == [2, 7, 4, 400]

@@ -1,0 +1,68 @@
+"""Every figure can be drawn, names its data sets, and is the same file each time."""
+
+import inspect
+import warnings
+
+import networkx as nx
+import pytest
+
+from lib.report import dag
+from lib.report.figures import FIGURES, draw
+from lib.report.style import save
+from lib.report.tables import concatenate, read
+
+SETTINGS = {"clock_mhz": 500, "dram_gb_per_s": 1.0}
+
+
+def texts(figure) -> str:
+    subfigures = [*figure.subfigs, figure]
+    titles = [axes.get_title() for axes in figure.axes] + [part.get_suptitle() for part in subfigures]
+    return "\n".join(titles)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("workloads", [1, 2])
+def test_figure_is_drawn_without_warnings_and_names_its_data_sets(name, workloads, tables, tmp_path):
+    needed = {key: SETTINGS.get(key, tables.get(key)) for key in inspect.signature(FIGURES[name]).parameters}
+    chosen = tables["accuracy"].workload.unique()[:workloads]
+    data = {k: v if k in SETTINGS else v[v.workload.isin(chosen)] for k, v in needed.items()}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figure = draw(name, **data)
+        title = figure.get_suptitle()
+        assert "?" in title
+        for workload, dataset in data[next(iter(data))][["workload", "dataset"]].drop_duplicates().to_numpy():
+            assert f"{workload} on {dataset}" in texts(figure)
+        save(figure, tmp_path / "figure.png")
+    assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_same_table_gives_the_same_bytes(tables, tmp_path):
+    for name in ("a", "b"):
+        save(draw("training_curves", training=tables["training"]), tmp_path / f"{name}.png")
+    content = (tmp_path / "a.png").read_bytes()
+    assert content == (tmp_path / "b.png").read_bytes() and b"Software" not in content
+
+
+def test_rule_graph_runs_from_left_to_right_and_leaves_out_what_is_implied(tmp_path):
+    dot = """digraph snakemake_dag {
+        0[label = "all", color = "0.1 0.6 0.85", style="rounded"];
+        1[label = "report", color = "0"]; 2[label = "table"]; 3[label = "train"];
+        1 -> 0  2 -> 1  3 -> 1  3 -> 2 }"""
+    graph = dag.parse(dot)
+    assert set(graph.edges) == {("table", "report"), ("train", "report"), ("train", "table")}
+    place = dag.layout(nx.transitive_reduction(graph))
+    assert place["train"][0] < place["table"][0] < place["report"][0]
+    stages = {"train": "model", "table": "report", "report": "report"}
+    figure = dag.draw(graph, stages, "CIFAR-10")
+    assert "CIFAR-10" in figure.get_suptitle()
+    save(figure, tmp_path / "dag.png")
+
+
+def test_tables_are_gathered_without_touching_a_digit(tmp_path):
+    paths = [tmp_path / "a.csv", tmp_path / "b.csv"]
+    paths[0].write_text("workload,format,accuracy\nw1,,0.10\n")
+    paths[1].write_text("workload,format,accuracy\nw0,qdq,0.3000000000000000444\n")
+    concatenate(paths).to_csv(tmp_path / "c.csv", index=False)
+    assert (tmp_path / "c.csv").read_text() == "workload,format,accuracy\nw1,,0.10\nw0,qdq,0.3000000000000000444\n"
+    assert read(tmp_path / "c.csv").format.tolist() == ["", "qdq"]
