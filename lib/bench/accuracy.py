@@ -32,4 +32,5 @@ def wilson(correct: int, samples: int, z: float = Z95) -> tuple[float, float]:
     scale = 1 + z * z / samples
     centre = (share + z * z / (2 * samples)) / scale
     half = z / scale * sqrt(share * (1 - share) / samples + z * z / (4 * samples * samples))
-    return max(0.0, centre - half), min(1.0, centre + half)
+    # At both ends one bound is the share itself; rounding would move it to the wrong side.
+    return centre - half if correct else 0.0, centre + half if correct < samples else 1.0
