@@ -1,0 +1,101 @@
+"""A quantized ONNX model as an integer program."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from lib.errors import InputError
+from lib.fixedpoint.arithmetic import POLICIES
+from lib.fixedpoint.lowering import Step, lower
+from lib.fixedpoint.operators.linear import Linear
+from lib.graph import Graph, load
+
+Feeds = dict[str, np.ndarray]
+Observer = Callable[[Step, np.ndarray, np.ndarray], None]
+
+
+class IntegerModel:
+    """A quantized model, QDQ or QOperator, that runs with integers only, equal to onnxruntime bit for bit.
+
+    Float32 appears where onnxruntime has it: in the first QuantizeLinear, the last DequantizeLinear and the factor of
+    each requantization.
+    """
+
+    def __init__(self, graph: Graph, steps: list[Step]):
+        self.graph = graph
+        self.steps = steps
+        self.layers = [step for step in steps if isinstance(step.run, Linear)]
+
+    @classmethod
+    def from_onnx(
+        cls,
+        path: str | Path,
+        requantization: str = "float32",
+        accumulator_bits: int = 32,
+        overflow: str = "wrap",
+    ) -> "IntegerModel":
+        """Read a quantized ONNX file.
+
+        requantization : "float32", onnxruntime's
+        accumulator_bits : width of the accumulators of Conv, Gemm and MatMul, 2 … 32
+        overflow : what an accumulator does when a sum does not fit, "wrap" or "saturate"
+
+        Raises InputError for a damaged file or unknown option, UnsupportedModelError for a graph that it cannot run
+        exactly as onnxruntime does.
+        """
+        if requantization != "float32":
+            raise InputError(f"requantization {requantization!r} is unknown; use 'float32'")
+        if overflow not in POLICIES or not 2 <= accumulator_bits <= 32:
+            raise InputError(
+                f"accumulator_bits {accumulator_bits}, overflow {overflow!r}: use 2 … 32 and wrap or saturate"
+            )
+        graph = load(path)
+        return cls(graph, lower(graph, accumulator_bits, overflow))
+
+    def run(self, feeds: Feeds) -> dict[str, np.ndarray]:
+        """The model's outputs by name, as onnxruntime.InferenceSession.run gives them."""
+        values = self._execute(feeds)
+        return {name: np.ascontiguousarray(values[name]) for name in self.graph.outputs}
+
+    def trace(self, feeds: Feeds) -> dict[str, np.ndarray]:
+        """Every quantized tensor by its ONNX tensor name."""
+        values = self._execute(feeds)
+        return {name: np.ascontiguousarray(values[name]) for name in self.quantized_tensors}
+
+    def observe(self, feeds: Feeds, observer: Observer) -> dict[str, np.ndarray]:
+        """Like run; calls observer(step, input, accumulators [B · outputs, N]) for every layer that multiplies."""
+        values = self._execute(feeds, observer)
+        return {name: np.ascontiguousarray(values[name]) for name in self.graph.outputs}
+
+    @property
+    def quantized_tensors(self) -> list[str]:
+        """ONNX names of the 8-bit tensors, in the order they are computed."""
+        names = self.graph.producer.keys()
+        return [step.output for step in self.steps if step.output in names and step.dtype != np.float32]
+
+    def _execute(self, feeds: Feeds, observer: Observer | None = None) -> dict[str, np.ndarray]:
+        values = dict(self._checked(feeds))
+        for step in self.steps:
+            inputs = [values[name] for name in step.inputs]
+            observe = {"observe": partial(observer, step)} if observer and isinstance(step.run, Linear) else {}
+            values[step.output] = step.run(*inputs, **observe)
+        return values
+
+    def _checked(self, feeds: Feeds) -> Feeds:
+        """The feeds, or InputError where name, type, shape or values are not what the model takes."""
+        given = {value.name: value.type.tensor_type for value in self.graph.model.graph.input}
+        if set(feeds) != set(self.graph.inputs):
+            raise InputError(f"{self.graph.path}: inputs {sorted(feeds)} given, {sorted(self.graph.inputs)} expected")
+        for name, x in feeds.items():
+            dtype = onnx.helper.tensor_dtype_to_np_dtype(given[name].elem_type)
+            sizes = [d.dim_value or None for d in given[name].shape.dim]
+            if not isinstance(x, np.ndarray) or x.dtype != dtype:
+                raise InputError(f"{self.graph.path}: input {name!r} must be an array of {dtype}")
+            if x.ndim != len(sizes) or any(n not in (None, size) for n, size in zip(sizes, x.shape, strict=True)):
+                raise InputError(f"{self.graph.path}: input {name!r} has shape {x.shape}, expected {sizes}")
+            if not np.isfinite(x).all():
+                raise InputError(f"{self.graph.path}: input {name!r} holds NaN or infinity")
+        return feeds

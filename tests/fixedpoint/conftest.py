@@ -1,0 +1,99 @@
+"""onnxruntime as the reference, and small quantized graphs to compare with it."""
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+from onnx import helper, numpy_helper
+
+from lib.fixedpoint import IntegerModel
+from lib.fixedpoint.exactness import SESSION_OPTION
+
+
+@pytest.fixture(scope="session")
+def runtime():
+    """onnxruntime's outputs by name for an ONNX model, as a function of its feeds."""
+
+    def prepare(model: onnx.ModelProto, default: bool = False):
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.log_severity_level = 3
+        if not default:
+            options.add_session_config_entry(*SESSION_OPTION)
+        session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        names = [output.name for output in session.get_outputs()]
+        return lambda feeds: dict(zip(names, session.run(names, feeds), strict=True))
+
+    return prepare
+
+
+@pytest.fixture(scope="session")
+def one_node(tmp_path_factory):
+    """A model of one quantized operator: one_node(op, feeds, constants, dtype, **attributes).
+
+    constants : the node's inputs in order; None stands for the next of the feeds, "" for an absent input
+    """
+    path = tmp_path_factory.mktemp("nodes") / "node.onnx"
+
+    def make(op: str, feeds: dict, constants: list, dtype, domain: str = "com.microsoft", **attributes):
+        names, initializers, runtime_inputs = [], [], iter(feeds)
+        for index, value in enumerate(constants):
+            if value is None:
+                names.append(next(runtime_inputs))
+            elif isinstance(value, str):
+                names.append("")
+            else:
+                names.append(f"c{index}")
+                initializers.append(numpy_helper.from_array(np.asarray(value), names[-1]))
+        inputs = [
+            helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(x.dtype), [None, *x.shape[1:]])
+            for name, x in feeds.items()
+        ]
+        rank = next(iter(feeds.values())).ndim
+        output = helper.make_tensor_value_info("y", helper.np_dtype_to_tensor_dtype(np.dtype(dtype)), [None] * rank)
+        node = helper.make_node(op, names, ["y"], name="node", domain=domain, **attributes)
+        graph = helper.make_graph([node], "g", inputs, [output], initializers)
+        opsets = [helper.make_opsetid("", 20), helper.make_opsetid("com.microsoft", 1)]
+        model = helper.make_model(graph, opset_imports=opsets, ir_version=10)
+        onnx.save(model, path)
+        return model, path
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def differing(one_node, runtime):
+    """How many integers of one operator differ from onnxruntime's."""
+
+    def count(op: str, feeds: dict, constants: list, dtype, **attributes) -> int:
+        model, path = one_node(op, feeds, constants, dtype, **attributes)
+        ours, theirs = IntegerModel.from_onnx(path).run(feeds)["y"], runtime(model)(feeds)["y"]
+        assert (ours.dtype, ours.shape) == (theirs.dtype, theirs.shape)
+        return int(np.count_nonzero(ours != theirs))
+
+    return count
+
+
+@pytest.fixture(scope="session")
+def elementwise(tmp_path_factory, runtime):
+    """How many of the 256 values between DequantizeLinear, a function and QuantizeLinear differ from onnxruntime's."""
+    path = tmp_path_factory.mktemp("segments") / "segment.onnx"
+
+    def count(function: str, attributes: dict, scale, zero_point, y_scale) -> int:
+        x = np.arange(256, dtype=np.uint8).view(zero_point.dtype)[None]
+        constants = {"scale": scale, "zero_point": zero_point, "y_scale": y_scale}
+        nodes = [
+            helper.make_node("DequantizeLinear", ["x", "scale", "zero_point"], ["real"]),
+            helper.make_node(function, ["real"], ["result"], **attributes),
+            helper.make_node("QuantizeLinear", ["result", "y_scale", "zero_point"], ["y"]),
+        ]
+        kind = helper.np_dtype_to_tensor_dtype(x.dtype)
+        ends = [helper.make_tensor_value_info(name, kind, [None, 256]) for name in "xy"]
+        initializers = [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()]
+        graph = helper.make_graph(nodes, "g", ends[:1], ends[1:], initializers)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+        onnx.save(model, path)
+        ours, theirs = IntegerModel.from_onnx(path).run({"x": x})["y"], runtime(model)({"x": x})["y"]
+        return int(np.count_nonzero(ours != theirs))
+
+    return count
