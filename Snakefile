@@ -25,3 +25,4 @@ rule all:
     input:
         "results/report.md",
         "results/report.html",
+        expand("results/figures/{figure}.png", figure=[*FIGURES, "dag"]),

@@ -1,6 +1,7 @@
 """Gather the tables of all workloads, draw the figures, write the documents."""
 
 FIGURES = yaml.safe_load((ROOT / "rules/figures.yaml").read_text())
+GALLERY = ["accuracy_per_scheme", "accuracy_vs_latency", "accumulator_width", "bit_growth", "dse_cycles", "roofline"]
 STAGES = sorted(ROOT.glob("rules/*.smk"))
 DATASETS = sorted({workload["dataset"] for workload in config["workloads"].values()})
 # What each table is gathered from.
@@ -176,3 +177,35 @@ rule page:
         "Writing {output}, figures included"
     script:
         "../workflow_scripts/page.py"
+
+
+# Not part of `all`: it changes files of the repository, a few figures and the README's measured section.
+rule gallery:
+    input:
+        readme=ancient("README.md"),
+        templates=[ROOT / "docs/gallery.md.j2", ROOT / "docs/measured.md.j2"],
+        figures=expand("results/figures/{figure}.png", figure=GALLERY),
+        tables=expand("results/tables/{table}.csv", table=["accuracy", "latency"]),
+        provenance=expand("results/data/{dataset}.json", dataset=DATASETS),
+        machine="results/bench/machine.json",
+        page="results/report.html",
+    output:
+        figures=expand("docs/gallery/{figure}.png", figure=GALLERY),
+        about="docs/gallery/README.md",
+    log:
+        "results/logs/report/gallery.log",
+    conda:
+        "../envs/report.yaml"
+    threads: workflow.cores
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        code=fingerprint("gallery.py"),
+        captions={name: figure["caption"] for name, figure in FIGURES.items()},
+        benchmarks="results/benchmarks",
+        snakefile=ROOT / "Snakefile",
+    message:
+        "Refreshing docs/gallery and the measured section of README.md"
+    script:
+        "../workflow_scripts/gallery.py"

@@ -36,3 +36,12 @@ def times(folder: str | Path) -> pd.DataFrame:
     table = pd.DataFrame(jobs, columns=["stage", "rule", "s", "mb"]).groupby(["stage", "rule"], as_index=False)
     summary = table.agg(jobs=("s", "size"), total_s=("s", "sum"), longest_s=("s", "max"), peak_mb=("mb", "max"))
     return summary.sort_values("total_s", ascending=False, kind="stable")
+
+
+def elapsed(folder: str | Path, last: str | Path) -> float:
+    """Seconds from the start of the first benchmarked job to the writing of the file `last`.
+
+    Meaningful where all was made in one run, as benchmark files record a job's length and are written at its end.
+    """
+    starts = [path.stat().st_mtime - pd.read_csv(path, sep="\t")["s"].iloc[0] for path in Path(folder).rglob("*.tsv")]
+    return Path(last).stat().st_mtime - min(starts)

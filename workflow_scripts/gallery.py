@@ -1,0 +1,49 @@
+"""Copy figures into docs/gallery with the provenance of their run, and write the measured section of README.md."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from job import job
+
+from lib.files import whole, write_text
+from lib.report import render
+from lib.report.tables import elapsed, read_all, times
+
+
+def seconds_when_done(snakefile: Path, config: dict) -> float:
+    """Time of one `snakemake all` that finds nothing to do."""
+    with TemporaryDirectory() as folder:
+        configfile = Path(folder, "config.json")
+        configfile.write_text(json.dumps(config))
+        options = ["--snakefile", str(snakefile), "--configfile", str(configfile), "--nolock", "--dry-run", "--quiet"]
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "snakemake", "all", *options], check=True, capture_output=True)
+        return time.perf_counter() - start
+
+
+with job(snakemake):
+    gallery, measured = snakemake.input.templates
+    context = {
+        "tables": read_all(snakemake.input.tables),
+        "sources": [json.loads(Path(path).read_text()) for path in snakemake.input.provenance],
+        "machine": json.loads(Path(snakemake.input.machine).read_text()),
+        "times": times(snakemake.params.benchmarks),
+        "elapsed_s": elapsed(snakemake.params.benchmarks, snakemake.input.page),
+        "done_s": seconds_when_done(snakemake.params.snakefile, snakemake.config),
+        "captions": snakemake.params.captions,
+        "figures": [Path(path).stem for path in snakemake.input.figures],
+    }
+    for source, target in zip(snakemake.input.figures, snakemake.output.figures, strict=True):
+        with whole(target) as temporary:
+            shutil.copyfile(source, temporary)
+    write_text(render(gallery, context), snakemake.output.about)
+    readme = Path(snakemake.input.readme)
+    section = f"<!-- measured -->\n{render(measured, context).strip()}\n<!-- /measured -->"
+    text = re.sub(r"<!-- measured -->.*<!-- /measured -->", lambda _: section, readme.read_text(), flags=re.DOTALL)
+    write_text(text, readme)
