@@ -17,8 +17,7 @@ import yaml
 ROOT = Path(workflow.basedir)
 
 # Scripts import lib wherever the working directory is and whichever environment runs them.
-# Threads that wait for each other sleep instead of spinning: with more threads than cores, spinning stops all work.
-os.environ.update(PYTHONPATH=str(ROOT), OMP_WAIT_POLICY="passive")
+os.environ.update(PYTHONPATH=str(ROOT))
 
 
 def release_stale_lock():
@@ -64,6 +63,14 @@ def design_names() -> list[str]:
 def dataset_of(wildcards) -> str:
     """The data set file of a workload."""
     return f"results/data/{config['workloads'][wildcards.workload]['dataset']}.npz"
+
+
+def busy_threads(count: int) -> int:
+    """Snakemake's threads of a job that keeps `count` real cores busy: more where --cores promises more than there are.
+
+    Such a job's threads wait for each other all the time; beside others on the same cores it takes several times as long.
+    """
+    return max(count, -(-count * workflow.cores // os.cpu_count()))
 
 
 def recipe_of(wildcards) -> dict:

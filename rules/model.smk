@@ -14,7 +14,7 @@ rule train:
     priority: 1  # everything waits for the longest job
     conda:
         "../envs/model.yaml"
-    threads: 2
+    threads: busy_threads(2)
     resources:
         mem_mb=3000,
         runtime=60,

@@ -20,7 +20,7 @@ def bit_growth(model: IntegerModel, x: np.ndarray) -> list[dict]:
             low, high = seen[step.output]
             seen[step.output] = min(low, int(sums.min())), max(high, int(sums.max()))
 
-        model.observe({model.graph.inputs[0]: batch}, note)
+        model.tensors({model.graph.inputs[0]: batch}, [], note)
         return list(seen.values())
 
     lows, highs = np.moveaxis(np.array(list(over_batches(extremes, x))), -1, 0)

@@ -57,18 +57,19 @@ class IntegerModel:
 
     def run(self, feeds: Feeds) -> dict[str, np.ndarray]:
         """The model's outputs by name, as onnxruntime.InferenceSession.run gives them."""
-        values = self._execute(feeds)
-        return {name: np.ascontiguousarray(values[name]) for name in self.graph.outputs}
+        return self.tensors(feeds, self.graph.outputs)
 
     def trace(self, feeds: Feeds) -> dict[str, np.ndarray]:
         """Every quantized tensor by its ONNX tensor name."""
-        values = self._execute(feeds)
-        return {name: np.ascontiguousarray(values[name]) for name in self.quantized_tensors}
+        return self.tensors(feeds, self.quantized_tensors)
 
-    def observe(self, feeds: Feeds, observer: Observer) -> dict[str, np.ndarray]:
-        """Like run; calls observer(step, input, accumulators [B · outputs, N]) for every layer that multiplies."""
+    def tensors(self, feeds: Feeds, names: list[str], observer: Observer | None = None) -> dict[str, np.ndarray]:
+        """Outputs and quantized tensors called `names`, from one execution.
+
+        observer(step, input, accumulators [B · outputs, N]) sees every layer that multiplies.
+        """
         values = self._execute(feeds, observer)
-        return {name: np.ascontiguousarray(values[name]) for name in self.graph.outputs}
+        return {name: np.ascontiguousarray(values[name]) for name in names}
 
     @property
     def quantized_tensors(self) -> list[str]:

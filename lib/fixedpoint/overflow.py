@@ -47,7 +47,7 @@ def _logits(model: IntegerModel, x: np.ndarray) -> tuple[np.ndarray, float]:
             if step.run.bound_bits > step.run.accumulator_bits:
                 overflowed += int(np.count_nonzero(sums != step.run.accumulate(inputs, exact=True)))
 
-        logits = model.observe({model.graph.inputs[0]: batch}, count)[model.graph.outputs[0]]
+        logits = model.tensors({model.graph.inputs[0]: batch}, model.graph.outputs, count)[model.graph.outputs[0]]
         return logits, overflowed, outputs
 
     logits, overflowed, outputs = zip(*over_batches(run, x), strict=True)
