@@ -31,7 +31,7 @@ def measure_accuracy(
     """Accuracy on all samples, its 95 % interval, and file size in kB (1000 bytes); a row per model, float32 first."""
     rows = []
     for path, scheme in [(float32, FLOAT32), *((path, columns(path)) for path in quantized)]:
-        hits = correct(open_session(path, threads), inputs, labels)
+        hits = correct(open_session(path), inputs, labels, threads)
         low, high = wilson(hits, len(labels))
         rows.append(
             scheme
@@ -47,7 +47,7 @@ def measure_latency(
 ) -> pd.DataFrame:
     """Wall-clock time of a call on one thread, at batch 1 and at `batch`; a row per batch and model, float32 first."""
     paths, rng, rows = [float32, *quantized], np.random.default_rng(seed), []
-    sessions = [open_session(path, threads=1) for path in paths]
+    sessions = [open_session(path) for path in paths]
     name = sessions[0].get_inputs()[0].name
     single = [partial(session.run, None, {name: inputs[:1]}) for session in sessions]
     batched = [partial(session.run, None, {name: inputs[:batch]}) for session in sessions]

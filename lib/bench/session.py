@@ -7,14 +7,13 @@ import onnxruntime as ort
 from lib.errors import InputError
 
 
-def open_session(path: str | Path, threads: int) -> ort.InferenceSession:
-    """A CPU session whose operators use `threads` threads and run one after another.
+def open_session(path: str | Path) -> ort.InferenceSession:
+    """A CPU session that computes on the calling thread alone.
 
     Raises InputError where ONNX Runtime cannot load the file.
     """
     options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
     try:
         return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])

@@ -80,7 +80,7 @@ def train(
     images = samples.ndim == 4
     if images:
         network.to(memory_format=torch.channels_last)
-        samples = padded(samples)
+        samples, test_x = padded(samples), test_x.contiguous(memory_format=torch.channels_last)
 
     weights = [parameter for parameter in network.parameters() if parameter.ndim > 1]
     others = [parameter for parameter in network.parameters() if parameter.ndim <= 1]

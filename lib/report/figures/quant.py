@@ -14,10 +14,11 @@ from lib.report.style import BLUE, CALIBRATIONS, ORANGE, SKY, facets, legend_bel
 MOST_PER_ROW = 5
 
 
-def distributions(histograms: pd.DataFrame, ranges: pd.DataFrame) -> Figure:
+def distributions(histograms: pd.DataFrame, quant_errors: pd.DataFrame) -> Figure:
     """Histograms of weights and activations, with the range to which each calibration clips the activations."""
     parts = facets(histograms)
-    clipped = facets(ranges)
+    # The ranges in use, where a pool has that of its input; int8sym's are symmetric and would hide the others.
+    clipped = facets(quant_errors[(quant_errors.kind == "activation") & (quant_errors.activation != "int8sym")])
     counts = histograms.groupby(["workload", "kind"], sort=False).tensor.nunique()
     per_row = min(MOST_PER_ROW, counts.max())
     heights = np.ceil(counts / per_row).astype(int).groupby("workload", sort=False).sum().tolist()
