@@ -37,6 +37,8 @@ rule quantize:
         model="results/quant/{workload}/{scheme}.onnx",
     log:
         "results/logs/quant/{workload}.{scheme}.log",
+    benchmark:
+        "results/benchmarks/quant/{workload}.quantize.{scheme}.tsv"
     conda:
         "../envs/quant.yaml"
     threads: 1
