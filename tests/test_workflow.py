@@ -141,7 +141,7 @@ def test_deleted_figure_is_redrawn_alone(finished):
 
 
 def test_dag_is_plain_graphviz_on_standard_output(finished):
-    result = subprocess.run(command("--dag", "all"), cwd=finished, capture_output=True, text=True, check=True)
+    result = subprocess.run(command("all", "--dag"), cwd=finished, capture_output=True, text=True, check=True)
     assert result.stdout.startswith("digraph")
 
 
