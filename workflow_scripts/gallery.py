@@ -27,6 +27,12 @@ def seconds_when_done(snakefile: Path, config: dict) -> float:
         return time.perf_counter() - start
 
 
+def commit(folder: Path) -> str:
+    """The repository's commit, if `folder` is one."""
+    asked = subprocess.run(["git", "-C", folder, "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
+    return asked.stdout.strip() or "unknown"
+
+
 with job(snakemake):
     gallery, measured = snakemake.input.templates
     context = {
@@ -36,6 +42,7 @@ with job(snakemake):
         "times": times(snakemake.params.benchmarks),
         "elapsed_s": elapsed(snakemake.params.benchmarks, snakemake.input.page),
         "done_s": seconds_when_done(snakemake.params.snakefile, snakemake.config),
+        "commit": commit(Path(snakemake.params.snakefile).parent),
         "captions": snakemake.params.captions,
         "figures": [Path(path).stem for path in snakemake.input.figures],
     }

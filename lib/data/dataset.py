@@ -33,7 +33,10 @@ class Dataset:
     def normalize(self, x: np.ndarray) -> np.ndarray:
         """Stored samples [N, C, …] as the float32 input of the networks: (x - mean) / std per channel."""
         per_channel = (-1, *(1,) * (x.ndim - 2))
-        return (x.astype(np.float32) - self.mean.reshape(per_channel)) / self.std.reshape(per_channel)
+        x = x.astype(np.float32)
+        x -= self.mean.reshape(per_channel)
+        x /= self.std.reshape(per_channel)
+        return x
 
     def test(self, samples: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Normalized inputs and labels of the first `samples` test samples; all by default."""
