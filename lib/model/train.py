@@ -27,7 +27,7 @@ class Recipe:
     epochs: int
     batch: int
     learning_rate: float
-    weight_decay: float = 2e-4
+    weight_decay: float = 5e-5
 
 
 def padded(images: Tensor) -> Tensor:
