@@ -4,8 +4,6 @@ from math import ceil, log2
 
 import numpy as np
 
-POLICIES = ("wrap", "saturate")
-
 
 def limits(bits: int) -> tuple[int, int]:
     """Smallest and largest two's-complement integer of `bits` bits.

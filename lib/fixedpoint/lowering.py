@@ -40,9 +40,9 @@ class Step:
     dtype: np.dtype
 
 
-def lower(graph: Graph, accumulator_bits: int, overflow: str) -> list[Step]:
+def lower(graph: Graph) -> list[Step]:
     """The steps, in order, that compute the graph's outputs; raises UnsupportedModelError where that is impossible."""
-    lowering = _Lowering(graph, accumulator_bits, overflow)
+    lowering = _Lowering(graph)
     for node in graph.nodes:
         lowering.visit(node)
     for name in graph.outputs:
@@ -51,9 +51,8 @@ def lower(graph: Graph, accumulator_bits: int, overflow: str) -> list[Step]:
 
 
 class _Lowering:
-    def __init__(self, graph: Graph, accumulator_bits: int, overflow: str):
+    def __init__(self, graph: Graph):
         self.graph = graph
-        self.accumulator = {"accumulator_bits": accumulator_bits, "overflow": overflow}
         self.steps: list[Step] = []
         types = {value.name: value.type.tensor_type.elem_type for value in graph.model.graph.input}
         types = {name: tensor_dtype_to_np_dtype(types[name]) for name in graph.inputs}
@@ -261,10 +260,7 @@ class _Lowering:
             y=y,
             window=Window(weights.shape[2:], given) if "Conv" in node.op_type else None,
             groups=given.get("group", 1),
-            **self.accumulator,
         )
-        if run.overflow == "saturate" and run.bound_bits > run.accumulator_bits == 32:
-            raise UnsupportedModelError.at(node, "its sums need more than 32 bits; saturate at 31 or fewer")
         return self.add(node, run, x, output=output or node.output[0], dtype=y.dtype)
 
     def quantization(self, node: NodeProto, index: int, per_filter: bool = False) -> Quantization:

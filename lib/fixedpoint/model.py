@@ -1,6 +1,7 @@
 """A quantized ONNX model as an integer program."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import numpy as np
 import onnx
 
 from lib.errors import InputError
-from lib.fixedpoint.arithmetic import POLICIES
+from lib.fixedpoint.accumulator import Accumulator
 from lib.fixedpoint.lowering import Step, lower
 from lib.fixedpoint.operators.linear import Linear
 from lib.graph import Graph, load
@@ -46,14 +47,15 @@ class IntegerModel:
         Raises InputError for a damaged file or unknown option, UnsupportedModelError for a graph that it cannot run
         exactly as onnxruntime does.
         """
-        if requantization != "float32":
-            raise InputError(f"requantization {requantization!r} is unknown; use 'float32'")
-        if overflow not in POLICIES or not 2 <= accumulator_bits <= 32:
-            raise InputError(
-                f"accumulator_bits {accumulator_bits}, overflow {overflow!r}: use 2 … 32 and wrap or saturate"
-            )
+        accumulator = Accumulator(accumulator_bits, overflow)
         graph = load(path)
-        return cls(graph, lower(graph, accumulator_bits, overflow))
+        model = cls(graph, lower(graph))
+        return model.with_layers(lambda name, layer: replace(layer, accumulator=accumulator))
+
+    def with_layers(self, change: Callable[[str, Linear], Linear]) -> "IntegerModel":
+        """The same program with change(name, layer) in place of each layer that multiplies."""
+        layers = {step.output: replace(step, run=change(step.node, step.run)) for step in self.layers}
+        return IntegerModel(self.graph, [layers.get(step.output, step) for step in self.steps])
 
     def run(self, feeds: Feeds) -> dict[str, np.ndarray]:
         """The model's outputs by name, as onnxruntime.InferenceSession.run gives them."""

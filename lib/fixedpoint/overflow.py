@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lib.fixedpoint.arithmetic import POLICIES
+from lib.fixedpoint.accumulator import POLICIES
 from lib.fixedpoint.batches import over_batches
 from lib.fixedpoint.model import IntegerModel
 
@@ -44,7 +44,7 @@ def _logits(model: IntegerModel, x: np.ndarray) -> tuple[np.ndarray, float]:
         def count(step, inputs, sums):
             nonlocal overflowed, outputs
             outputs += sums.size
-            if step.run.bound_bits > step.run.accumulator_bits:
+            if step.run.bound_bits > step.run.accumulator.bits:
                 overflowed += int(np.count_nonzero(sums != step.run.accumulate(inputs, exact=True)))
 
         logits = model.tensors({model.graph.inputs[0]: batch}, model.graph.outputs, count)[model.graph.outputs[0]]

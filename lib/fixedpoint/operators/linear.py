@@ -6,9 +6,12 @@ from functools import cached_property
 
 import numpy as np
 
-from lib.fixedpoint.arithmetic import limits, signed_bits, wrap_int32
-from lib.fixedpoint.products import exact_product, saturating_product
-from lib.fixedpoint.requantize import Quantization, requantize
+from lib.fixedpoint.accumulator import INT32, Accumulator
+from lib.fixedpoint.arithmetic import signed_bits
+from lib.fixedpoint.operators.narrow import narrow_sums
+from lib.fixedpoint.products import exact_product
+from lib.fixedpoint.requantize import Quantization
+from lib.fixedpoint.rescale import requantizer
 from lib.fixedpoint.window import Window, channels_last
 
 PATCH_BYTES = 1 << 20  # patches made at a time: they stay in the second-level cache
@@ -33,8 +36,8 @@ class Linear:
     y: Quantization
     window: Window | None
     groups: int
-    accumulator_bits: int
-    overflow: str
+    accumulator: Accumulator = INT32
+    requantization: str = "float32"
 
     def __call__(self, x: np.ndarray, observe: Callable[[np.ndarray, np.ndarray], None] | None = None) -> np.ndarray:
         """Integers in, integers out; observe(x, accumulators) sees each part of the batch before it is requantized."""
@@ -50,18 +53,16 @@ class Linear:
             sums = self.accumulate(x[part])
             if observe:
                 observe(x[part], sums)
-            rows[part] = requantize(sums, self._multipliers, self.y.zero_point).reshape(-1, *size, filters)
+            rows[part] = self._requantize(sums, self.y.zero_point).reshape(-1, *size, filters)
         return y
 
     def accumulate(self, x: np.ndarray, exact: bool = False) -> np.ndarray:
         """Accumulators of x [B, …] as [B · outputs, N]; `exact` ignores the chosen width and overflow policy."""
         signed, zero = self._signed(x)
         rows = self.window.patches(signed, zero) if self.window else signed.reshape(-1, signed.shape[-1])
-        fits = exact or self.bound_bits <= self.accumulator_bits
-        if fits or self.overflow == "wrap":
-            sums = self._exact(rows, zero)
-            return sums if fits else wrap_int32(sums, self.accumulator_bits)
-        return self._saturating(rows, zero)
+        if exact or self.bound_bits <= self.accumulator.bits:
+            return self.exact_sums(rows, zero)
+        return narrow_sums(self, rows, zero)
 
     @cached_property
     def interval(self) -> tuple[np.ndarray, np.ndarray]:
@@ -87,12 +88,12 @@ class Linear:
         return self.weight[0].size
 
     @property
-    def _taps(self) -> int:
+    def taps(self) -> int:
         return int(np.prod(self.weight.shape[2:]))
 
     @cached_property
-    def _multipliers(self) -> np.ndarray:
-        return np.ascontiguousarray(np.broadcast_to(self.multiplier, len(self.weight)))
+    def _requantize(self) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+        return requantizer(self.requantization, np.broadcast_to(self.multiplier, len(self.weight)))
 
     def _signed(self, x: np.ndarray) -> tuple[np.ndarray, int]:
         """x and its zero point as int8, which the fastest products take: uint8 is moved by 128."""
@@ -101,26 +102,21 @@ class Linear:
         return (x ^ np.uint8(128)).view(np.int8), int(self.x_zero_point) - 128
 
     @cached_property
-    def _matrices(self) -> list[np.ndarray]:
+    def matrices(self) -> list[np.ndarray]:
         """Weights of each group as [taps · C / groups, N / groups], rows in the order of the patches' columns."""
         kind = np.int8 if self.weight.min() >= -128 and self.weight.max() <= 127 else np.int16
         weight = self.weight.astype(kind).reshape(*self.weight.shape[:2], -1)
         return [np.ascontiguousarray(w.transpose(2, 1, 0).reshape(-1, len(w))) for w in np.split(weight, self.groups)]
 
-    @cached_property
-    def _onnx_order(self) -> np.ndarray:
-        """Where the columns of one group's patches stand in the ONNX weight layout: channels outermost."""
-        return np.arange(self.macs_per_output).reshape(self._taps, -1).T.ravel()
-
-    def _by_group(self, rows: np.ndarray) -> list[np.ndarray]:
+    def by_group(self, rows: np.ndarray) -> list[np.ndarray]:
         if self.groups == 1:
             return [rows]
-        split = rows.reshape(len(rows), self._taps, self.groups, -1)
+        split = rows.reshape(len(rows), self.taps, self.groups, -1)
         return [np.ascontiguousarray(split[:, :, group]).reshape(len(rows), -1) for group in range(self.groups)]
 
-    def _exact(self, rows: np.ndarray, zero: int) -> np.ndarray:
+    def exact_sums(self, rows: np.ndarray, zero: int) -> np.ndarray:
         """Sums of products with x; what the zero point adds to each filter is a constant, taken off with the bias."""
-        sums = [exact_product(x, w) for x, w in zip(self._by_group(rows), self._matrices, strict=True)]
+        sums = [exact_product(x, w) for x, w in zip(self.by_group(rows), self.matrices, strict=True)]
         sums = sums[0] if self.groups == 1 else np.concatenate(sums, axis=1)
         sums += self._offset(zero)
         return sums
@@ -128,13 +124,3 @@ class Linear:
     def _offset(self, zero: int) -> np.ndarray:
         weights = self.weight.reshape(len(self.weight), -1).astype(np.int64).sum(1)
         return (self.bias - zero * weights).astype(np.int32)
-
-    def _saturating(self, rows: np.ndarray, zero: int) -> np.ndarray:
-        low, high = map(np.int32, limits(self.accumulator_bits))
-        order = self._onnx_order
-        groups = zip(self._by_group(rows), self._matrices, np.split(self.bias, self.groups), strict=True)
-        sums = [
-            saturating_product(x, w[order].astype(np.int32), order, np.int32(zero), bias, low, high)
-            for x, w, bias in groups
-        ]
-        return np.concatenate(sums, axis=1)
