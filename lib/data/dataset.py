@@ -39,8 +39,13 @@ class Dataset:
         return x
 
     def test(self, samples: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Normalized inputs and labels of the first `samples` test samples; all by default."""
-        return self.normalize(self.test_x[:samples]), self.test_y[:samples]
+        """Normalized inputs and labels of `samples` test samples, spread evenly over the set; all by default.
+
+        Spread, because a test set may be sorted by class.
+        """
+        total = len(self.test_y)
+        chosen = np.linspace(0, total - 1, min(samples or total, total), dtype=int)
+        return self.normalize(self.test_x[chosen]), self.test_y[chosen]
 
     def calibration(self, samples: int, seed: int) -> np.ndarray:
         """`samples` normalized inputs drawn from the training set without replacement; never test samples."""

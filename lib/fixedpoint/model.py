@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +10,17 @@ import onnx
 
 from lib.errors import InputError
 from lib.fixedpoint.accumulator import Accumulator
+from lib.fixedpoint.batches import over_batches
 from lib.fixedpoint.lowering import Step, lower
 from lib.fixedpoint.operators.linear import Linear
+from lib.fixedpoint.operators.narrow import with_accumulator
+from lib.fixedpoint.operators.pools import GlobalAveragePool
+from lib.fixedpoint.rescale import rounding_and_bits
+from lib.fixedpoint.scratch import file_array, release
 from lib.graph import Graph, load
+
+BATCH = 64  # samples executed at a time, so that their tensors stay in the caches
+MEMORY_BYTES = 1 << 30  # results larger than this go to files
 
 Feeds = dict[str, np.ndarray]
 Observer = Callable[[Step, np.ndarray, np.ndarray], None]
@@ -40,38 +48,72 @@ class IntegerModel:
     ) -> "IntegerModel":
         """Read a quantized ONNX file.
 
-        requantization : "float32", onnxruntime's
+        requantization : "float32", onnxruntime's; "fixed31" … "fixed4", "gemmlowp31" … "gemmlowp4", "power_of_two",
+            those of hardware, explained in lib.fixedpoint.rescale
         accumulator_bits : width of the accumulators of Conv, Gemm and MatMul, 2 … 32
-        overflow : what an accumulator does when a sum does not fit, "wrap" or "saturate"
+        overflow : what an accumulator does when a sum does not fit, "wrap", "saturate" or "saturate_end", explained in
+            lib.fixedpoint.accumulator
 
         Raises InputError for a damaged file or unknown option, UnsupportedModelError for a graph that it cannot run
         exactly as onnxruntime does.
         """
         accumulator = Accumulator(accumulator_bits, overflow)
         graph = load(path)
-        model = cls(graph, lower(graph))
-        return model.with_layers(lambda name, layer: replace(layer, accumulator=accumulator))
+        model = cls(graph, lower(graph)).requantized(requantization)
+        return model.with_layers(lambda name, layer: with_accumulator(name, layer, accumulator))
 
     def with_layers(self, change: Callable[[str, Linear], Linear]) -> "IntegerModel":
         """The same program with change(name, layer) in place of each layer that multiplies."""
         layers = {step.output: replace(step, run=change(step.node, step.run)) for step in self.layers}
         return IntegerModel(self.graph, [layers.get(step.output, step) for step in self.steps])
 
-    def run(self, feeds: Feeds) -> dict[str, np.ndarray]:
+    def requantized(self, mode: str) -> "IntegerModel":
+        """The same program with all accumulators requantized by `mode`: those of layers and of global average pools.
+
+        Add, Mul, Concat and segments in float32 stay as onnxruntime computes them. Raises InputError for unknown modes.
+        """
+        rounding_and_bits(mode)
+
+        def changed(run: Callable) -> Callable:
+            return replace(run, requantization=mode) if isinstance(run, Linear | GlobalAveragePool) else run
+
+        return IntegerModel(self.graph, [replace(step, run=changed(step.run)) for step in self.steps])
+
+    def run(self, feeds: Feeds, threads: int = 1) -> dict[str, np.ndarray]:
         """The model's outputs by name, as onnxruntime.InferenceSession.run gives them."""
-        return self.tensors(feeds, self.graph.outputs)
+        return self.tensors(feeds, self.graph.outputs, threads=threads)
 
-    def trace(self, feeds: Feeds) -> dict[str, np.ndarray]:
-        """Every quantized tensor by its ONNX tensor name."""
-        return self.tensors(feeds, self.quantized_tensors)
+    def trace(self, feeds: Feeds, threads: int = 1) -> dict[str, np.ndarray]:
+        """Every quantized tensor by its ONNX tensor name; where they are too many for memory, in temporary files."""
+        return self.tensors(feeds, self.quantized_tensors, threads=threads)
 
-    def tensors(self, feeds: Feeds, names: list[str], observer: Observer | None = None) -> dict[str, np.ndarray]:
+    def tensors(
+        self, feeds: Feeds, names: list[str], observer: Observer | None = None, threads: int = 1
+    ) -> dict[str, np.ndarray]:
         """Outputs and quantized tensors called `names`, from one execution.
 
-        observer(step, input, accumulators [B · outputs, N]) sees every layer that multiplies.
+        observer(step, input, accumulators [B · outputs, N]) sees every layer that multiplies, part by part.
         """
-        values = self._execute(feeds, observer)
-        return {name: np.ascontiguousarray(values[name]) for name in names}
+        feeds = self._checked(feeds)
+        samples = len(feeds[self.graph.inputs[0]])
+        size = min(BATCH, -(-samples // threads))
+        if samples <= size or not self._may_be_cut:
+            return {name: np.ascontiguousarray(x) for name, x in self._execute(feeds, names, observer).items()}
+
+        def execute(part: range) -> dict[str, np.ndarray]:
+            return self._execute({name: x[part.start : part.stop] for name, x in feeds.items()}, names, observer)
+
+        whole: dict[str, np.ndarray] = {}
+        for index, parts in enumerate(over_batches(execute, range(samples), size, threads)):
+            if not whole:
+                large = sum(part.nbytes for part in parts.values()) * samples > MEMORY_BYTES * size
+                make = file_array if large else np.empty
+                whole = {name: make((samples, *part.shape[1:]), part.dtype) for name, part in parts.items()}
+            for name, part in parts.items():
+                whole[name][index * size : index * size + len(part)] = part
+                if large:
+                    release(whole[name])
+        return whole
 
     @property
     def quantized_tensors(self) -> list[str]:
@@ -79,22 +121,62 @@ class IntegerModel:
         names = self.graph.producer.keys()
         return [step.output for step in self.steps if step.output in names and step.dtype != np.float32]
 
-    def _execute(self, feeds: Feeds, observer: Observer | None = None) -> dict[str, np.ndarray]:
-        values = dict(self._checked(feeds))
-        for step in self.steps:
+    @cached_property
+    def _may_be_cut(self) -> bool:
+        """Whether all tensors have the samples along their first axis, so that a batch may be executed in parts."""
+        inputs = self._declared_inputs()
+        if any(size[0] is not None or None in size[1:] for _, size in inputs.values()):
+            return False
+
+        def lengths(samples: int) -> set[int]:
+            feeds = {name: np.zeros((samples, *size[1:]), dtype) for name, (dtype, size) in inputs.items()}
+            return {len(values) for values in self._execute(feeds, [step.output for step in self.steps]).values()}
+
+        return lengths(1) == {1} and lengths(3) == {3}
+
+    def _execute(self, feeds: Feeds, names: list[str], observer: Observer | None = None) -> dict[str, np.ndarray]:
+        """The tensors called `names`, from one pass over the steps; others are let go as soon as nobody reads them."""
+        values = dict(feeds)
+        for step, finished in zip(self.steps, self._finished, strict=True):
             inputs = [values[name] for name in step.inputs]
             observe = {"observe": partial(observer, step)} if observer and isinstance(step.run, Linear) else {}
-            values[step.output] = step.run(*inputs, **observe)
-        return values
+            try:
+                values[step.output] = step.run(*inputs, **observe)
+            except (ValueError, IndexError) as error:
+                shapes = " and ".join(str(x.shape) for x in inputs)
+                problem = f"inputs of shape {shapes} do not fit ({error})"
+                raise InputError(f"{self.graph.path}: node {step.node!r}: {problem}") from error
+            for name in finished.difference(names):
+                del values[name]
+        return {name: values[name] for name in names}
+
+    @cached_property
+    def _finished(self) -> list[set[str]]:
+        """For each step the tensors that no later step reads."""
+        later, finished = set(), []
+        for step in reversed(self.steps):
+            names = {*step.inputs, step.output}
+            finished.append(names - later)
+            later |= names
+        return finished[::-1]
+
+    def _declared_inputs(self) -> dict[str, tuple[np.dtype, list[int | None]]]:
+        """Type and shape of each input; None stands for any size."""
+        types = {value.name: value.type.tensor_type for value in self.graph.model.graph.input}
+        return {
+            name: (
+                onnx.helper.tensor_dtype_to_np_dtype(types[name].elem_type),
+                [d.dim_value or None for d in types[name].shape.dim],
+            )
+            for name in self.graph.inputs
+        }
 
     def _checked(self, feeds: Feeds) -> Feeds:
         """The feeds, or InputError where name, type, shape or values are not what the model takes."""
-        given = {value.name: value.type.tensor_type for value in self.graph.model.graph.input}
         if set(feeds) != set(self.graph.inputs):
             raise InputError(f"{self.graph.path}: inputs {sorted(feeds)} given, {sorted(self.graph.inputs)} expected")
-        for name, x in feeds.items():
-            dtype = onnx.helper.tensor_dtype_to_np_dtype(given[name].elem_type)
-            sizes = [d.dim_value or None for d in given[name].shape.dim]
+        for name, (dtype, sizes) in self._declared_inputs().items():
+            x = feeds[name]
             if not isinstance(x, np.ndarray) or x.dtype != dtype:
                 raise InputError(f"{self.graph.path}: input {name!r} must be an array of {dtype}")
             if x.ndim != len(sizes) or any(n not in (None, size) for n, size in zip(sizes, x.shape, strict=True)):

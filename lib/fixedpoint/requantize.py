@@ -3,6 +3,7 @@
 Source: ONNX operator specification, QuantizeLinear and DequantizeLinear; onnxruntime, core/mlas/lib/quantize.cpp.
 """
 
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -31,16 +32,32 @@ class Quantization(NamedTuple):
 def quantize(x: np.ndarray, quantization: Quantization) -> np.ndarray:
     """float32 values as integers: clip(rint(x / scale) + zero_point), rint rounding half to even.
 
+    Images [B, C, *size] come out with their channels innermost in memory, as the kernels read them.
+
     >>> quantize(np.float32([0.25, 0.75, 9]), Quantization(np.float32(0.5), np.uint8(250))).tolist()
     [250, 252, 255]
     """
     scale, zero_point = quantization
-    limits = np.iinfo(zero_point.dtype)
+    limits, zero = np.iinfo(zero_point.dtype), np.int32(zero_point)
+    samples, channels, *size = x.shape if x.ndim > 2 else (1, 1, x.size)
+    y = np.empty((samples, *size, channels), zero_point.dtype)
     # Clipped before the zero point is added: the sum is then an exact small integer.
-    low, high = (np.float32(limit - np.int32(zero_point)) for limit in (limits.min, limits.max))
-    with np.errstate(over="ignore"):  # an infinite quotient clips like any other
-        steps = np.clip(np.rint(x / scale), low, high)
-    return (steps.astype(np.int32) + zero_point).astype(zero_point.dtype)
+    low, high = np.float32(limits.min - zero), np.float32(limits.max - zero)
+    planes = np.ascontiguousarray(x).reshape(samples, channels, prod(size))
+    _quantize(planes, np.float32(scale), low, high, zero, y.reshape(samples, prod(size), channels))
+    return np.moveaxis(y, -1, 1) if x.ndim > 2 else y.reshape(x.shape)
+
+
+@njit(nogil=True, cache=True)
+def _quantize(x, scale, low, high, zero_point, y):
+    plane = np.empty(x.shape[2], y.dtype)
+    for sample in range(x.shape[0]):
+        for channel in range(x.shape[1]):
+            for pixel in range(x.shape[2]):
+                steps = min(max(np.rint(x[sample, channel, pixel] / scale), low), high)
+                plane[pixel] = np.int32(steps) + zero_point
+            for pixel in range(x.shape[2]):
+                y[sample, pixel, channel] = plane[pixel]
 
 
 def dequantize(q: np.ndarray, quantization: Quantization) -> np.ndarray:
@@ -54,24 +71,29 @@ def multiplier(x_scale: np.ndarray, weight_scale: np.ndarray, y_scale: np.ndarra
     return np.atleast_1d(np.float32(x_scale) * np.asarray(weight_scale, np.float32) / np.float32(y_scale))
 
 
-def requantize(accumulator: np.ndarray, multiplier: np.ndarray, zero_point: np.ndarray) -> np.ndarray:
-    """int32 accumulators [rows, channels] as 8-bit integers: clip(rint(float32(accumulator) · M) + zero_point).
+def requantize(
+    sums: np.ndarray, multiplier: np.ndarray, zero_point: np.ndarray, offset: np.ndarray | int = 0
+) -> np.ndarray:
+    """Sums [rows, channels] as 8-bit integers: clip(rint(float32(sums + offset) · M) + zero_point).
 
-    multiplier : M, float32 [channels]; zero_point : int8 or uint8, whose type is the result's
+    sums : int32, or float32 that hold integers; multiplier : M, float32 [channels]
+    zero_point : int8 or uint8, whose type is the result's; offset : int32 [channels], added to the sums modulo 2^32
 
     >>> requantize(np.int32([[1, 3, 5, 999]]), np.full(4, 0.5, np.float32), np.int8(0)).tolist()
     [[0, 2, 2, 127]]
     """
+    offset = np.ascontiguousarray(np.broadcast_to(np.int32(offset), len(multiplier)))
     limits = np.iinfo(zero_point.dtype)
     zero = np.int32(zero_point)
-    y = np.empty(accumulator.shape, zero_point.dtype)
-    _requantize(accumulator, multiplier, zero, np.float32(limits.min - zero), np.float32(limits.max - zero), y)
+    y = np.empty(sums.shape, zero_point.dtype)
+    _requantize(sums, offset, multiplier, zero, np.float32(limits.min - zero), np.float32(limits.max - zero), y)
     return y
 
 
 @njit(nogil=True, cache=True)
-def _requantize(accumulator, multiplier, zero_point, low, high, y):
-    for row in range(accumulator.shape[0]):
-        for channel in range(accumulator.shape[1]):
-            scaled = np.rint(np.float32(accumulator[row, channel]) * multiplier[channel])
+def _requantize(sums, offset, multiplier, zero_point, low, high, y):
+    for row in range(sums.shape[0]):
+        for channel in range(sums.shape[1]):
+            accumulator = np.int32(np.int32(sums[row, channel]) + offset[channel])
+            scaled = np.rint(np.float32(accumulator) * multiplier[channel])
             y[row, channel] = np.int32(min(max(scaled, low), high)) + zero_point

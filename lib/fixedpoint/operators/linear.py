@@ -3,18 +3,20 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 
 import numpy as np
 
+from lib.fixedpoint import onednn
 from lib.fixedpoint.accumulator import INT32, Accumulator
 from lib.fixedpoint.arithmetic import signed_bits
 from lib.fixedpoint.operators.narrow import narrow_sums
-from lib.fixedpoint.products import exact_product
-from lib.fixedpoint.requantize import Quantization
+from lib.fixedpoint.products import depthwise_product, exact_product
+from lib.fixedpoint.requantize import Quantization, requantize
 from lib.fixedpoint.rescale import requantizer
-from lib.fixedpoint.window import Window, channels_last
+from lib.fixedpoint.window import Window
 
-PATCH_BYTES = 1 << 20  # patches made at a time: they stay in the second-level cache
+PART_OUTPUTS = 1 << 21  # sums made at a time: they stay in the last-level cache
 
 
 @dataclass(frozen=True)
@@ -41,28 +43,80 @@ class Linear:
 
     def __call__(self, x: np.ndarray, observe: Callable[[np.ndarray, np.ndarray], None] | None = None) -> np.ndarray:
         """Integers in, integers out; observe(x, accumulators) sees each part of the batch before it is requantized."""
+        channels, axes = self.weight.shape[1] * self.groups, self.weight.ndim if self.window else max(2, x.ndim)
+        if x.ndim != axes or x.shape[1 if self.window else -1] != channels:
+            raise ValueError(f"the weights take {channels} channels and {axes} axes")
         size = self.window.output_size(x.shape[2:]) if self.window else x.shape[1:-1]
         filters = len(self.weight)
-        shape = (len(x), filters, *size) if self.window else (len(x), *size, filters)
-        y = channels_last(shape, self.y.dtype) if self.window else np.empty(shape, self.y.dtype)
-        rows = np.moveaxis(y, 1, -1) if self.window else y
-        outputs = int(np.prod(size))
-        step = max(1, PATCH_BYTES // max(1, outputs * self.macs_per_output * self.groups))
+        y = np.empty((len(x), *size, filters), self.y.dtype)
+        step = max(1, PART_OUTPUTS // max(1, prod(size) * filters))
         for first in range(0, len(x), step):
             part = slice(first, first + step)
-            sums = self.accumulate(x[part])
-            if observe:
-                observe(x[part], sums)
-            rows[part] = self._requantize(sums, self.y.zero_point).reshape(-1, *size, filters)
-        return y
+            y[part] = self._part(x[part], observe).reshape(-1, *size, filters)
+        return np.moveaxis(y, -1, 1) if self.window else y
+
+    def _part(self, x: np.ndarray, observe: Callable | None) -> np.ndarray:
+        if observe is None and self.requantization == "float32" and self.fits:  # the usual case, in one pass
+            sums, offset = self.sums(x)
+            return requantize(sums, self._multipliers, self.y.zero_point, offset)
+        sums = self.accumulate(x)
+        if observe:
+            observe(x, sums)
+        return requantizer(self.requantization, self._multipliers)(sums, self.y.zero_point)
 
     def accumulate(self, x: np.ndarray, exact: bool = False) -> np.ndarray:
         """Accumulators of x [B, …] as [B · outputs, N]; `exact` ignores the chosen width and overflow policy."""
-        signed, zero = self._signed(x)
-        rows = self.window.patches(signed, zero) if self.window else signed.reshape(-1, signed.shape[-1])
-        if exact or self.bound_bits <= self.accumulator.bits:
-            return self.exact_sums(rows, zero)
-        return narrow_sums(self, rows, zero)
+        if not exact and not self.fits:
+            return narrow_sums(self, x)
+        sums, offset = self.sums(x)
+        return sums.astype(np.int32) + offset
+
+    def sums(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Sums of products [B · outputs, N], int32 or integral float32, and what has still to be added, int32 [N]."""
+        if self._convolution:
+            return self._convolution(x if x.dtype == np.uint8 else x.view(np.uint8) ^ np.uint8(128)), self.bias
+        rows, zero = self.rows(x)
+        return self.product(rows), self.offset(zero)
+
+    @cached_property
+    def _convolution(self) -> onednn.Convolution | None:
+        """The convolution without patches, where the machine has it; int8 inputs are moved by 128."""
+        if self.window is None or not onednn.available():
+            return None
+        zero = int(self.x_zero_point) + (128 if self.x_zero_point.dtype == np.int8 else 0)
+        return onednn.convolution(self.weight, zero, self.window, self.groups)
+
+    def rows(self, x: np.ndarray) -> tuple[np.ndarray, int]:
+        """Patches of x as int8 [B · outputs, taps · C], and their zero point; uint8 is moved by 128."""
+        zero = int(self.x_zero_point)
+        if x.dtype == np.uint8:
+            x, zero = (x ^ np.uint8(128)).view(np.int8), zero - 128
+        return (self.window.patches(x, zero) if self.window else x.reshape(-1, x.shape[-1])), zero
+
+    def exact_sums(self, rows: np.ndarray, zero: int) -> np.ndarray:
+        """bias + sum (rows - zero) · weight, int32 [B · outputs, N], whatever the width of the accumulator."""
+        sums = self.product(rows)
+        sums += self.offset(zero)
+        return sums
+
+    def product(self, rows: np.ndarray) -> np.ndarray:
+        """Sums of products with the weights alone, int32 [B · outputs, N]."""
+        if self.is_depthwise:
+            return depthwise_product(rows, self._depthwise_matrix)
+        sums = [exact_product(x, w) for x, w in zip(self.by_group(rows), self.matrices, strict=True)]
+        return sums[0] if self.groups == 1 else np.concatenate(sums, axis=1)
+
+    def offset(self, zero: int) -> np.ndarray:
+        """What the bias and the inputs' zero point add to each filter's sum, int32 [N] (modulo 2^32)."""
+        return (self.bias - zero * self._weight_sums).astype(np.int32)
+
+    @property
+    def fits(self) -> bool:
+        """Whether no input can overflow the accumulator."""
+        low, high = self.interval
+        if self.accumulator.tile:  # the bias is in the second level, where it balances no tile
+            low, high = low - self.bias, high - self.bias
+        return signed_bits(int(low.min()), int(high.max())) <= self.accumulator.bits
 
     @cached_property
     def interval(self) -> tuple[np.ndarray, np.ndarray]:
@@ -89,17 +143,25 @@ class Linear:
 
     @property
     def taps(self) -> int:
-        return int(np.prod(self.weight.shape[2:]))
+        """Positions of the kernel."""
+        return prod(self.weight.shape[2:])
+
+    @property
+    def is_depthwise(self) -> bool:
+        """One filter for each channel."""
+        return self.groups == len(self.weight) > 1 and self.weight.shape[1] == 1
 
     @cached_property
-    def _requantize(self) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-        return requantizer(self.requantization, np.broadcast_to(self.multiplier, len(self.weight)))
+    def _multipliers(self) -> np.ndarray:
+        return np.ascontiguousarray(np.broadcast_to(self.multiplier, len(self.weight)))
 
-    def _signed(self, x: np.ndarray) -> tuple[np.ndarray, int]:
-        """x and its zero point as int8, which the fastest products take: uint8 is moved by 128."""
-        if x.dtype == np.int8:
-            return x, int(self.x_zero_point)
-        return (x ^ np.uint8(128)).view(np.int8), int(self.x_zero_point) - 128
+    @cached_property
+    def _weight_sums(self) -> np.ndarray:
+        return self.weight.reshape(len(self.weight), -1).astype(np.int64).sum(1)
+
+    @cached_property
+    def _depthwise_matrix(self) -> np.ndarray:
+        return np.ascontiguousarray(self.weight.reshape(len(self.weight), -1).T)
 
     @cached_property
     def matrices(self) -> list[np.ndarray]:
@@ -109,18 +171,8 @@ class Linear:
         return [np.ascontiguousarray(w.transpose(2, 1, 0).reshape(-1, len(w))) for w in np.split(weight, self.groups)]
 
     def by_group(self, rows: np.ndarray) -> list[np.ndarray]:
+        """The columns of the patches that each group sees: int8 [B · outputs, taps · C / groups]."""
         if self.groups == 1:
             return [rows]
         split = rows.reshape(len(rows), self.taps, self.groups, -1)
         return [np.ascontiguousarray(split[:, :, group]).reshape(len(rows), -1) for group in range(self.groups)]
-
-    def exact_sums(self, rows: np.ndarray, zero: int) -> np.ndarray:
-        """Sums of products with x; what the zero point adds to each filter is a constant, taken off with the bias."""
-        sums = [exact_product(x, w) for x, w in zip(self.by_group(rows), self.matrices, strict=True)]
-        sums = sums[0] if self.groups == 1 else np.concatenate(sums, axis=1)
-        sums += self._offset(zero)
-        return sums
-
-    def _offset(self, zero: int) -> np.ndarray:
-        weights = self.weight.reshape(len(self.weight), -1).astype(np.int64).sum(1)
-        return (self.bias - zero * weights).astype(np.int32)

@@ -1,25 +1,70 @@
 """Sums in accumulators too narrow for them, in the order of a sequential unit."""
 
+from dataclasses import replace
+
 import numpy as np
 
+from lib.fixedpoint.accumulator import Accumulator
 from lib.fixedpoint.arithmetic import limits, wrap_int32
-from lib.fixedpoint.products import saturating_product
+from lib.fixedpoint.errors import UnsupportedModelError
+from lib.fixedpoint.sequential import partial_sum_range, saturating_product
 
 
-def narrow_sums(layer, rows: np.ndarray, zero: int) -> np.ndarray:
-    """Accumulators [B · outputs, N] of a Linear layer whose accumulator overflows as its policy says.
+def with_accumulator(name: str, layer, accumulator: Accumulator):
+    """The Linear layer called `name` with this accumulator.
 
-    rows : int8 patches [B · outputs, taps · C]; zero : their zero point
-    Products come in the order of the ONNX weight layout: channel, then kernel row, then kernel column.
+    Raises UnsupportedModelError where the layer's sums may leave int32, in which they are computed, and saturating them
+    would therefore be wrong. Wrapping is right even then: modulo 2^32 first changes nothing.
     """
-    if layer.accumulator.overflow == "wrap":
-        return wrap_int32(layer.exact_sums(rows, zero), layer.accumulator.bits)
-    low, high = map(np.int32, limits(layer.accumulator.bits))
-    # Where the columns of one group's patches stand in the ONNX weight layout: channels outermost.
-    order = np.arange(layer.macs_per_output).reshape(layer.taps, -1).T.ravel()
-    groups = zip(layer.by_group(rows), layer.matrices, np.split(layer.bias, layer.groups), strict=True)
-    sums = [
-        saturating_product(x, w[order].astype(np.int32), order, np.int32(zero), bias, low, high)
-        for x, w, bias in groups
-    ]
-    return np.concatenate(sums, axis=1)
+    too_wide = accumulator.overflow == "saturate_end" or (accumulator.overflow == "saturate" and accumulator.bits == 32)
+    if too_wide and layer.bound_bits > 32:
+        raise UnsupportedModelError(
+            f"layer {name!r}: its sums may need {layer.bound_bits} bits; let them wrap, or saturate at 31 bits or fewer"
+        )
+    return replace(layer, accumulator=accumulator)
+
+
+def narrow_sums(layer, x: np.ndarray) -> np.ndarray:
+    """Accumulators [B · outputs, N] of a Linear layer for x [B, …], overflowing as its accumulator's policy says."""
+    unit = layer.accumulator
+    if unit.tile is None and unit.overflow != "saturate":
+        return _stored(layer.accumulate(x, exact=True), unit)
+    (rows, zero), (weights, source) = layer.rows(x), in_order(layer)
+    # At 32 bits the limits bind nothing: the sums are exact modulo 2^32 until they are stored.
+    low, high = limits(unit.bits if unit.overflow == "saturate" else 32)
+    if unit.tile is None:
+        return saturating_product(rows, zero, weights, source, layer.bias, low, high)
+    sums, start = np.tile(layer.bias, (len(rows), 1)), np.zeros_like(layer.bias)
+    for first in range(0, layer.macs_per_output, unit.tile):
+        tile = slice(first, first + unit.tile)
+        sums += _stored(saturating_product(rows, zero, weights[:, tile], source[:, tile], start, low, high), unit)
+    return sums
+
+
+def partial_sums(layer, x: np.ndarray) -> tuple[int, int]:
+    """Lowest and highest value that a Linear layer's accumulators hold at any time while it works on x [B, …].
+
+    The additions come in the order of the accumulator, bias first; nothing overflows.
+    """
+    lows, highs = partial_sum_range(*layer.rows(x), *in_order(layer), layer.bias)
+    return int(lows.min()), int(highs.max())
+
+
+def in_order(layer) -> tuple[np.ndarray, np.ndarray]:
+    """Weights of each filter in the order of the additions, and the column of the patches that each meets: [N, K]."""
+    filters, channels = layer.weight.shape[:2]
+    weights = layer.weight.reshape(filters, -1)
+    # The layout has channels outermost; patches have taps outermost, and in each the channels of all groups.
+    channel, tap = np.divmod(np.arange(layer.macs_per_output), layer.taps)
+    group = np.arange(filters)[:, None] // (filters // layer.groups)
+    source = (tap * layer.groups + group) * channels + channel
+    if layer.accumulator.order is None:
+        return weights, source
+    return tuple(np.take_along_axis(of, layer.accumulator.order, axis=1) for of in (weights, source))
+
+
+def _stored(sums: np.ndarray, unit: Accumulator) -> np.ndarray:
+    """int32 sums as the accumulator's bits keep them, in place."""
+    if unit.overflow == "wrap":
+        return wrap_int32(sums, unit.bits)
+    return np.clip(sums, *limits(unit.bits), out=sums)

@@ -1,0 +1,78 @@
+"""The machine's 8-bit dot products, through torch's oneDNN.
+
+The sums are exact only where the instructions add in 32 bits (VNNI): older CPUs add pairs of products in 16 bits,
+which saturate. They are not used there, nor where torch is missing.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+
+import numpy as np
+
+from lib.fixedpoint.window import Window
+
+Convolution = Callable[[np.ndarray], np.ndarray]
+
+
+@cache
+def available() -> bool:
+    """Whether torch is here and the CPU has dot products of 8-bit integers that add in 32 bits."""
+    try:
+        import torch
+    except ImportError:
+        return False
+    return torch.cpu._is_vnni_supported()
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch compute on the calling thread alone, for callers that have threads of their own."""
+    if not available():
+        yield
+        return
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """a @ b, int32 [M, N], for contiguous int8 a [M, K] and b [K, N]."""
+    import torch
+
+    return torch._int_mm(torch.from_numpy(a), torch.from_numpy(b)).numpy()
+
+
+def convolution(weight: np.ndarray, zero_point: int, window: Window, groups: int) -> Convolution | None:
+    """The sums of products of a convolution: a function of uint8 x [B, C, *size], giving float32 [B · outputs, N].
+
+    weight : integers [N, C / groups, *kernel]; zero_point : of x, taken off its values
+    The sums are integers. None where they could exceed the 2^24 up to which float32 holds them all, or where the
+    weights have more than 8 bits.
+    """
+    largest = 255 * np.abs(weight.astype(np.int64)).reshape(len(weight), -1).sum(1).max()
+    if largest > 1 << 24 or weight.min() < -128 or weight.max() > 127:
+        return None
+    import torch
+
+    flat = weight.ndim == 3  # one spatial axis: an image of height 1
+    strides, dilations = ([1, *sizes] if flat else list(sizes) for sizes in (window.strides, window.dilations))
+    scales, zeros = torch.ones(len(weight)), torch.zeros(len(weight), dtype=torch.int64)
+    geometry = (strides, [0, 0], dilations, groups)
+    kernels = torch.from_numpy((weight[:, :, None] if flat else weight).astype(np.int8))
+    packed = torch.ops.onednn.qconv_prepack(kernels, scales, 1.0, zero_point, *geometry, None)
+
+    def convolve(x: np.ndarray) -> np.ndarray:
+        image = torch.from_numpy(window.padded(x, zero_point))
+        image = (image[:, :, None] if flat else image).contiguous(memory_format=torch.channels_last)
+        sums = torch.ops.onednn.qconv2d_pointwise(
+            image, 1.0, zero_point, packed, scales, zeros, None, *geometry, 1.0, 0, torch.float32, "none", [], ""
+        )
+        return sums.permute(0, 2, 3, 1).reshape(-1, len(weight)).numpy()
+
+    return convolve

@@ -1,0 +1,115 @@
+"""Every way to sum products gives the same integers, and large executions stay in bounded memory."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lib.fixedpoint import IntegerModel, model, onednn
+from lib.fixedpoint.operators.linear import Linear
+from lib.fixedpoint.products import depthwise_product, exact_product
+from lib.fixedpoint.requantize import Quantization
+from lib.fixedpoint.scratch import file_array, release
+from lib.fixedpoint.throughput import step_times
+from lib.fixedpoint.window import Window
+
+often = settings(max_examples=60, deadline=None, derandomize=True, database=None)
+seeds = st.integers(0, 2**32 - 1)
+
+
+def integers(rng, shape, dtype):
+    limits = np.iinfo(dtype)
+    return rng.integers(limits.min, limits.max + 1, shape, dtype)
+
+
+@st.composite
+def windows(draw):
+    """A window, and the size of an image that it fits on."""
+    axes = draw(st.sampled_from([1, 2]))
+    kernel, strides, dilations = (tuple(draw(st.integers(1, 3)) for _ in range(axes)) for _ in range(3))
+    pads = [draw(st.integers(0, 2)) for _ in range(2 * axes)]
+    size = tuple((k - 1) * d + 1 + draw(st.integers(0, 5)) for k, d in zip(kernel, dilations, strict=True))
+    return Window(kernel, {"strides": strides, "dilations": dilations, "pads": pads}), size
+
+
+@often
+@given(windows(), st.integers(1, 12), seeds)
+def test_patches_are_what_the_window_sees(case, channels, seed):
+    window, size = case
+    x = integers(np.random.default_rng(seed), (2, channels, *size), np.int8)
+    taps = np.stack([np.moveaxis(tap, 1, -1) for tap in window.taps(x, fill=-7)], axis=-2)
+    np.testing.assert_array_equal(window.patches(x, fill=-7), taps.reshape(-1, taps.shape[-2] * channels))
+
+
+@pytest.mark.skipif(not onednn.available(), reason="this CPU has no 8-bit dot products that add in 32 bits")
+@often
+@given(windows(), st.sampled_from([1, 2, 3]), st.integers(1, 4), st.integers(1, 5), st.integers(0, 255), seeds)
+def test_convolution_with_and_without_patches_gives_the_same_sums(case, groups, channels, filters, zero_point, seed):
+    (window, size), rng = case, np.random.default_rng(seed)
+    x = integers(rng, (3, channels * groups, *size), np.uint8)
+    layer = Linear(
+        weight=integers(rng, (filters * groups, channels, *window.kernel), np.int8).astype(np.int32),
+        bias=rng.integers(-9000, 9000, filters * groups, np.int32),
+        x_zero_point=np.uint8(zero_point),
+        multiplier=np.float32([0.01]),
+        y=Quantization(np.float32(1), np.uint8(3)),
+        window=window,
+        groups=groups,
+    )
+    np.testing.assert_array_equal(layer.accumulate(x), layer.exact_sums(*layer.rows(x)))
+
+
+def test_a_convolution_whose_sums_float32_cannot_hold_is_not_given_to_it():
+    window = Window((3, 3), {})
+    assert onednn.convolution(np.full((1, 58, 3, 3), 127), 0, window, 1) is None
+    assert onednn.convolution(np.full((1, 1, 3, 3), 128), 0, window, 1) is None
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.int16])
+@often
+@given(st.integers(1, 20), st.integers(1, 600), st.integers(1, 20), seeds)
+def test_products_are_exact(kind, rows, depth, columns, seed):
+    rng = np.random.default_rng(seed)
+    a, b = integers(rng, (rows, depth), np.int8), rng.integers(-128, 128, (depth, columns)).astype(kind)
+    np.testing.assert_array_equal(exact_product(a, b), a.astype(np.int64) @ b.astype(np.int64))
+
+
+def test_products_beyond_float32_are_exact():
+    a, b = np.full((1, 5001), -128, np.int8), np.full((5001, 1), -255, np.int16)
+    assert exact_product(a, b).tolist() == [[5001 * 128 * 255]]
+
+
+def test_depthwise_products_are_sums_over_taps():
+    rng = np.random.default_rng(0)
+    rows, weight = integers(rng, (7, 9 * 5), np.int8), rng.integers(-255, 256, (9, 5), np.int32)
+    np.testing.assert_array_equal(depthwise_product(rows, weight), (rows.reshape(7, 9, 5) * weight).sum(1))
+
+
+def test_a_batch_cut_into_parts_and_kept_in_files_gives_the_same_tensors(quantized, tiny_model, monkeypatch):
+    program = IntegerModel.from_onnx(quantized("tiny_model"))
+    feeds = {"input": tiny_model.dataset.test(150)[0]}
+    monkeypatch.setattr(model, "BATCH", 1000)
+    whole = program.trace(feeds)
+    monkeypatch.setattr(model, "BATCH", 64)
+    monkeypatch.setattr(model, "MEMORY_BYTES", 1000)
+    parts = program.trace(feeds, threads=2)
+    assert list(parts) == list(whole) == program.quantized_tensors
+    for name, x in whole.items():
+        np.testing.assert_array_equal(parts[name], x)
+
+
+def test_arrays_in_files_keep_their_values_when_their_memory_is_released():
+    x = file_array((1000, 30), np.uint8)
+    x[...] = np.arange(30)
+    release(x)
+    assert (x == np.arange(30)).all()
+
+
+def test_every_step_is_timed_and_layers_state_their_rate(quantized, tiny_model):
+    program = IntegerModel.from_onnx(quantized("tiny_model"))
+    rows = step_times(program, {"input": tiny_model.dataset.test(4)[0]}, rounds=2)
+    assert [row["step"] for row in rows] == [step.node for step in program.steps]
+    layers = [row for row in rows if "macs" in row]
+    assert [row["step"] for row in layers] == ["conv1", "conv2", "conv3", "fc"]
+    assert layers[1]["macs"] == 4 * 16 * 16 * 64 * 32 * 9
+    assert all(row["gmac_per_s"] == row["macs"] / row["sums_ms"] / 1e6 for row in layers)
