@@ -194,9 +194,12 @@ def load(path: str | Path, weights: bool = True) -> Graph:
         absent = any(tensor.data_location == TensorProto.EXTERNAL for tensor in model.graph.initializer)
         if weights or not absent:  # the checker wants every external file to be there
             onnx.checker.check_model(model)
+        graph = Graph(model, str(path))
+        if weights:
+            _ = graph.initializers  # constants whose sizes do not fit their shapes show here
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such model file") from error
     except Exception as error:  # protobuf and onnx raise many unrelated types for damaged files
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError(f"{path}: not a valid ONNX model ({reason}); delete it to have it made again") from error
-    return Graph(model, str(path))
+    return graph

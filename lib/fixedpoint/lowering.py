@@ -5,264 +5,213 @@ quantizes is followed back to the DequantizeLinear in front, and the group becom
 computes the operator it fuses the group into.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
-from onnx import NodeProto
-from onnx.helper import tensor_dtype_to_np_dtype
+from onnx import NodeProto, TensorProto
 
+from lib.errors import InputError
 from lib.fixedpoint.errors import UnsupportedModelError
-from lib.fixedpoint.operators.elementwise import FUNCTIONS, elementwise
-from lib.fixedpoint.operators.linear import Linear
-from lib.fixedpoint.operators.movement import MOVEMENTS, movement
-from lib.fixedpoint.operators.pools import float_global_average_pool, global_average_pool, max_pool
-from lib.fixedpoint.operators.tables import add_table, apply, apply_pair, every, multiply_table
-from lib.fixedpoint.parameters import EIGHT_BITS, constant, constants, dequantized_constant, quantization, same_type
-from lib.fixedpoint.requantize import Quantization, dequantize, multiplier, quantize
-from lib.fixedpoint.window import Window
-from lib.graph import Graph, attributes
+from lib.fixedpoint.layers import RESULT, dequantized_layer, quantized_layer
+from lib.fixedpoint.operators.elementwise import ARITHMETIC, FUNCTIONS, elementwise
+from lib.fixedpoint.operators.movement import MOVEMENTS
+from lib.fixedpoint.operators.tables import every
+from lib.fixedpoint.parameters import constant, constants, dequantized_constant, quantization, same_type
+from lib.fixedpoint.requantize import Quantization, dequantize, quantize
+from lib.fixedpoint.steps import Step, Steps
+from lib.graph import Graph
 
 # onnxruntime fuses these with the DequantizeLinear and QuantizeLinear around them.
-FUSED = {"Conv", "Gemm", "MatMul", "Add", "Mul", "Concat", "GlobalAveragePool"}
-PAIRS = {"Add": add_table, "QLinearAdd": add_table, "Mul": multiply_table, "QLinearMul": multiply_table}
-
-
-@dataclass(frozen=True)
-class Step:
-    """One operation of an integer program: `output` = run(*inputs); `node` is the float model's node."""
-
-    node: str
-    run: Callable[..., np.ndarray]
-    inputs: tuple[str, ...]
-    output: str
-    dtype: np.dtype
+FUSED = {"Conv", "Gemm", "MatMul", "Add", "Mul", "Concat", "AveragePool", "GlobalAveragePool"}
+# Of its own domain, com.microsoft.
+CONTRIBUTED = {
+    *("QuantizeLinear", "DequantizeLinear", "QGemm", "QLinearAdd", "QLinearMul", "QLinearConcat", "QLinearSigmoid"),
+    *("QLinearLeakyRelu", "QLinearAveragePool", "QLinearGlobalAveragePool"),
+}
+INPUT_TYPES = {TensorProto.FLOAT, TensorProto.INT8, TensorProto.UINT8}
+STATIC = "it chooses its quantization at run time; quantize the model statically, with calibration data"
+REFUSED = {
+    **dict.fromkeys(["DynamicQuantizeLinear", "ConvInteger", "MatMulInteger", "DynamicQuantizeMatMul"], STATIC),
+    **dict.fromkeys(["Softmax", "LogSoftmax", "QLinearSoftmax"], "exponentials are float32; end the model before it"),
+    **dict.fromkeys(["If", "Loop", "Scan"], "control flow is not supported; export the model without it"),
+}
 
 
 def lower(graph: Graph) -> list[Step]:
     """The steps, in order, that compute the graph's outputs; raises UnsupportedModelError where that is impossible."""
+    if graph.model.functions:
+        raise UnsupportedModelError(f"{graph.path}: functions of the model's own are not supported; inline them")
+    for value in graph.model.graph.input:
+        if value.name in graph.initializers and graph.model.ir_version >= 4:
+            raise UnsupportedModelError(f"{graph.path}: input {value.name!r} has a default; make it a constant")
+        kind = value.type.tensor_type
+        if kind.elem_type not in INPUT_TYPES or not kind.shape.dim:
+            problem = "is not a tensor of float32, int8 or uint8 with a batch axis"
+            raise UnsupportedModelError(f"{graph.path}: input {value.name!r} {problem}")
     lowering = _Lowering(graph)
     for node in graph.nodes:
-        lowering.visit(node)
+        with _blaming(node):
+            lowering.visit(node)
     for name in graph.outputs:
-        lowering.output(name)
-    return lowering.steps
+        with _blaming(graph.producer.get(name)):
+            lowering.output(name)
+    return list(lowering.steps)
+
+
+@contextmanager
+def _blaming(node: NodeProto | None) -> Iterator[None]:
+    """Errors of all kinds as an error of the node: what a damaged model stores can be wrong in any way."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        raise UnsupportedModelError.at(node, f"its inputs or attributes are not valid ({reason})") from error
 
 
 class _Lowering:
     def __init__(self, graph: Graph):
         self.graph = graph
-        self.steps: list[Step] = []
-        types = {value.name: value.type.tensor_type.elem_type for value in graph.model.graph.input}
-        types = {name: tensor_dtype_to_np_dtype(types[name]) for name in graph.inputs}
-        # Types of the integer tensors made so far.
-        self.dtypes = {name: dtype for name, dtype in types.items() if dtype in EIGHT_BITS}
+        self.steps = Steps(graph)
 
     # Nodes that make integers
 
     def visit(self, node: NodeProto) -> None:
         """Lower the node if it makes integers; a float node waits for the QuantizeLinear behind it."""
+        if node.op_type in REFUSED:
+            raise UnsupportedModelError.at(node, REFUSED[node.op_type])
+        contributed = node.domain == "com.microsoft" and node.op_type in CONTRIBUTED
+        if node.domain not in ("", "ai.onnx") and not contributed:
+            raise UnsupportedModelError.at(node, f"operators of the domain {node.domain!r} are not supported")
         x = node.input[0] if node.input else ""
         match node.op_type:
             case "QuantizeLinear":
-                self.quantize(x, self.quantization(node, 1), node.output[0])
-            case "QLinearConv":
-                self.linear(node, x, 1, 3, 6, bias=constant(self.graph, node, 8))
-            case "QGemm":
-                self.linear(node, x, 1, 3, 7, bias=constant(self.graph, node, 6))
-            case "QLinearMatMul":
-                self.linear(node, x, 1, 3, 6)
-            case "QLinearGlobalAveragePool":
-                if attributes(node).get("channels_last", 0):
-                    raise UnsupportedModelError.at(node, "channels_last; export it channels first")
-                self.average(node, x, self.quantization(node, 1), self.quantization(node, 3), node.output[0])
+                self.quantize(node, x, self.quantization(node, 1), node.output[0])
+            case "QLinearConv" | "QGemm" | "QLinearMatMul":
+                meanings = self.quantization(node, 1, x), self.quantization(node, RESULT[node.op_type])
+                self.steps.layer(node, x, quantized_layer(self.graph, node, *meanings), node.output[0])
             case "QLinearAdd" | "QLinearMul":
-                inputs = [(node.input[i], self.quantization(node, i + 1)) for i in (0, 3)]
-                self.pair(node, inputs, self.quantization(node, 6), node.output[0])
+                inputs = [(node.input[i], self.quantization(node, i + 1, node.input[i])) for i in (0, 3)]
+                self.steps.pair(node, inputs, self.quantization(node, 6, x), node.output[0])
             case "QLinearConcat":
                 inputs = [(node.input[i], self.quantization(node, i + 1)) for i in range(2, len(node.input), 3)]
-                self.concat(node, inputs, self.quantization(node, 0), node.output[0])
-            case _ if x in self.dtypes and node.op_type != "DequantizeLinear":
-                self.move(node, x, node.output[0])
+                self.steps.concat(node, inputs, self.quantization(node, 0), node.output[0])
+            case "QLinearAveragePool" | "QLinearGlobalAveragePool":
+                self.steps.pool(node, x, self.quantization(node, 1, x), self.quantization(node, 3, x), node.output[0])
+            case "QLinearSigmoid" | "QLinearLeakyRelu":
+                meaning = self.quantization(node, 1, x)
+                levels = elementwise(node, [], dequantize(every(meaning.dtype), meaning))
+                self.steps.table(node, x, levels, self.quantization(node, 3, x), node.output[0])
+            case _ if self.steps.is_integer(x) and node.op_type != "DequantizeLinear":
+                for index, output in enumerate(node.output):
+                    self.steps.move(node, x, output, index)
 
     def output(self, name: str) -> None:
         """Make sure that a graph output is computed: integers are, floats are dequantized at the very end."""
-        if name not in self.dtypes:
-            tensor, meaning = self.integers(name)
-            self.add(name, partial(dequantize, quantization=meaning), tensor, output=name, dtype=np.float32)
-
-    def add(self, node: NodeProto | str, run: Callable, *inputs: str, output: str, dtype: np.dtype) -> str:
-        """Append a step and return its output's name."""
-        for name in inputs:
-            if name not in self.dtypes and name not in self.graph.inputs:
-                raise UnsupportedModelError.at(node, f"input {name!r} is not made by an operator of this engine")
-        name = node if isinstance(node, str) else node.name or node.output[0]
-        # onnxruntime's quantizer calls the QOperator made from node conv1 conv1_quant.
-        self.steps.append(Step(name.removesuffix("_quant"), run, inputs, output, np.dtype(dtype)))
-        self.dtypes[output] = np.dtype(dtype)
-        return output
+        if name not in self.steps.dtypes:
+            self.steps.dequantize(name, *self.integers(name))
 
     # Float tensors, read backwards from where they are quantized
 
-    def quantize(self, name: str, y: Quantization, output: str | None = None) -> str:
-        """The integer tensor that quantizing the float tensor `name` gives, called `output`."""
-        output = output or f"{name} quantized"
+    def quantize(self, reader: NodeProto, name: str, y: Quantization, output: str) -> str:
+        """The integer tensor that quantizing the float tensor `name` for `reader` gives, called `output`."""
         node = self.graph.producer.get(name)
         if node is None:
-            if name not in self.graph.inputs:
-                raise UnsupportedModelError(f"QuantizeLinear of the constant {name!r}: store it quantized")
-            return self.add(f"{name} quantized", partial(quantize, quantization=y), name, output=output, dtype=y.dtype)
-        readers = self.graph.consumers[name]
-        if node.op_type in FUSED and (len(readers) > 1 or name in self.graph.outputs):
+            return self.steps.quantize(reader, name, y, output)
+        if node.op_type in FUSED and not any(map(self.is_number, node.input)):
+            return self.group(node, y, output)
+        self.refuse_requantized(reader, name, y)
+        # Quantizing is monotone and works value by value: it may come before operators that choose or move values.
+        if node.op_type == "MaxPool" or node.op_type in MOVEMENTS:
+            before = self.quantize(node, node.input[0], y, f"{output} before {node.op_type}")
+            return self.steps.move(node, before, output, list(node.output).index(name))
+        if node.op_type == "Pad":
+            before = self.steps.table(node, *self.levels(node.input[0], node), y, f"{output} before Pad")
+            return self.steps.pad(node, before, quantize(self.padding(node), y).item(), output)
+        return self.steps.table(node, *self.levels(name, reader), y, output)
+
+    def refuse_requantized(self, reader: NodeProto, name: str, y: Quantization) -> None:
+        """Two quantizations in a row, where only the second one changes anything, are merged by onnxruntime."""
+        while (node := self.graph.producer.get(name)) is not None:
+            name = node.input[0]
+            if node.op_type == "DequantizeLinear":
+                quantizer = self.graph.producer.get(name)
+                twice = quantizer is not None and quantizer.op_type == "QuantizeLinear"
+                if twice and not self.quantization(node, 1, name).matches(y):
+                    raise UnsupportedModelError.at(reader, "quantizes twice what is quantized already; do it once")
+            if node.op_type != "MaxPool" and node.op_type not in MOVEMENTS:
+                return
+
+    def group(self, node: NodeProto, y: Quantization, output: str) -> str:
+        """An operator that is fused with the DequantizeLinear in front of it and the QuantizeLinear behind it."""
+        name = node.output[0]
+        if len(self.graph.consumers[name]) > 1 or name in self.graph.outputs:
             raise UnsupportedModelError.at(node, "its float result has other readers; quantize it for all of them")
         match node.op_type:
             case "Conv" | "Gemm" | "MatMul":
-                return self.linear_group(node, y, output)
+                x, meaning = self.integers(node.input[0], node)
+                same_type(node, meaning, y)
+                return self.steps.layer(node, x, dequantized_layer(self.graph, node, meaning, y), output)
             case "Add" | "Mul":
-                return self.pair(node, [self.integers(i) for i in node.input], y, output)
+                return self.steps.pair(node, [self.integers(i, node) for i in node.input], y, output)
             case "Concat":
-                return self.concat(node, [self.integers(i) for i in node.input], y, output)
-            case "GlobalAveragePool" if self.is_integers(node.input[0]):
-                return self.average(node, *self.integers(node.input[0]), y, output)
-            case "GlobalAveragePool":
-                tensor, levels = self.levels(node.input[0])
-                run = partial(float_global_average_pool, levels=levels, y=y)
-                return self.add(node, run, tensor, output=output, dtype=y.dtype)
-        if node.op_type == "MaxPool" or node.op_type in MOVEMENTS:
-            # Quantizing is monotone and works value by value: it may come first.
-            return self.move(node, self.quantize(node.input[0], y), output)
-        tensor, levels = self.levels(name)
-        return self.add(node, partial(apply, quantize(levels, y)), tensor, output=output, dtype=y.dtype)
+                return self.steps.concat(node, [self.integers(i, node) for i in node.input], y, output)
+            case "GlobalAveragePool" if not self.is_dequantized(node.input[0]):
+                return self.steps.float_pool(node, *self.levels(node.input[0], node), y, output)
+        return self.steps.pool(node, *self.integers(node.input[0], node), y, output)
 
-    def is_integers(self, name: str) -> bool:
+    def padding(self, node: NodeProto) -> np.float32:
+        """The real number that Pad pads with; quantizers store it quantized, too."""
+        name = node.input[2] if len(node.input) > 2 else ""
+        if name and name not in self.graph.initializers:
+            integers, meaning, _ = dequantized_constant(self.graph, node, 2)
+            return dequantize(integers, meaning)
+        return np.float32(constant(self.graph, node, 2) if name else 0)
+
+    def is_dequantized(self, name: str) -> bool:
         """Whether the float tensor is a dequantized one, perhaps moved."""
         node = self.graph.producer.get(name)
         while node is not None and node.op_type in MOVEMENTS:
             node = self.graph.producer.get(node.input[0])
         return node is not None and node.op_type == "DequantizeLinear"
 
-    def integers(self, name: str) -> tuple[str, Quantization]:
+    def is_number(self, name: str) -> bool:
+        """Whether the tensor is one constant float32 number."""
+        number = self.graph.initializers.get(name)
+        return number is not None and number.dtype == np.float32 and number.shape in ((), (1,))
+
+    def integers(self, name: str, reader: NodeProto | None = None) -> tuple[str, Quantization]:
         """The integer tensor behind a float tensor that is dequantized and perhaps moved, and its quantization."""
         node = self.graph.producer.get(name)
         if node is None:
-            raise UnsupportedModelError(f"float tensor {name!r} is used without QuantizeLinear; quantize it")
+            problem = f"the float tensor {name!r} is used without QuantizeLinear; quantize it"
+            raise UnsupportedModelError.at(reader, problem) if reader else UnsupportedModelError(problem)
         if node.op_type == "DequantizeLinear":
-            return node.input[0], self.quantization(node, 1)
+            return node.input[0], self.quantization(node, 1, node.input[0])
         if node.op_type != "MaxPool" and node.op_type not in MOVEMENTS:
             raise UnsupportedModelError.at(node, "runs in float32 here; quantize it, or end the model before it")
-        tensor, meaning = self.integers(node.input[0])
-        return self.move(node, tensor, f"{name} integers"), meaning
+        tensor, meaning = self.integers(node.input[0], node)
+        return self.steps.move(node, tensor, f"{name} integers", list(node.output).index(name)), meaning
 
-    def levels(self, name: str) -> tuple[str, np.ndarray]:
+    def levels(self, name: str, reader: NodeProto) -> tuple[str, np.ndarray]:
         """An integer tensor and the float32 values [256] of `name` that its values stand for."""
         node = self.graph.producer.get(name)
         if node is not None and node.op_type in FUNCTIONS:
-            tensor, levels = self.levels(node.input[0])
+            tensor, levels = self.levels(node.input[0], node)
             return tensor, elementwise(node, constants(self.graph, node), levels)
-        if node is not None and node.op_type in MOVEMENTS and not self.is_integers(name):
-            tensor, levels = self.levels(node.input[0])
-            return self.move(node, tensor, f"{name} integers"), levels
-        tensor, meaning = self.integers(name)
+        if node is not None and node.op_type in ARITHMETIC and any(map(self.is_number, node.input)):
+            numbers = [self.graph.initializers[i] if self.is_number(i) else None for i in node.input]
+            tensor, levels = self.levels(node.input[numbers.index(None)], node)
+            with np.errstate(divide="ignore", over="ignore", invalid="ignore"):  # what is no number is refused later
+                return tensor, ARITHMETIC[node.op_type](*(levels if n is None else n.item() for n in numbers))
+        if node is not None and node.op_type in MOVEMENTS and not self.is_dequantized(name):
+            tensor, levels = self.levels(node.input[0], node)
+            return self.steps.move(node, tensor, f"{name} integers", list(node.output).index(name)), levels
+        tensor, meaning = self.integers(name, reader)
         return tensor, dequantize(every(meaning.dtype), meaning)
 
-    # Steps
-
-    def move(self, node: NodeProto, tensor: str, output: str) -> str:
-        """MaxPool and operators that only move values."""
-        given = attributes(node)
-        if node.op_type == "MaxPool":
-            if given.get("ceil_mode", 0) or given.get("storage_order", 0) or len(node.output) > 1:
-                raise UnsupportedModelError.at(node, "ceil_mode, storage_order and a second output are not supported")
-            run = partial(max_pool, window=Window(tuple(given["kernel_shape"]), given))
-        elif node.op_type in MOVEMENTS:
-            run = movement(node, constants(self.graph, node))
-        else:
-            raise UnsupportedModelError.at(node, "this engine does not know the operator")
-        return self.add(node, run, tensor, output=output, dtype=self.dtypes.get(tensor))
-
-    def average(self, node: NodeProto, x: str, a: Quantization, y: Quantization, output: str) -> str:
-        """Global average pool of one quantized tensor."""
-        return self.add(node, partial(global_average_pool, a=a, y=y), x, output=output, dtype=y.dtype)
-
-    def pair(self, node: NodeProto, inputs: list[tuple[str, Quantization]], y: Quantization, output: str) -> str:
-        """Add or Mul of two quantized tensors of one shape."""
-        (a, a_quantization), (b, b_quantization) = inputs
-        same_type(node, a_quantization, b_quantization, y)
-        table = PAIRS[node.op_type](a_quantization, b_quantization, y)
-        return self.add(node, partial(apply_pair, table), a, b, output=output, dtype=y.dtype)
-
-    def concat(self, node: NodeProto, inputs: list[tuple[str, Quantization]], y: Quantization, output: str) -> str:
-        """Concat of quantized tensors, each brought to the output's scale by a table."""
-        same_type(node, *(quantization for _, quantization in inputs), y)
-        tables = [quantize(dequantize(every(x.dtype), x), y) for _, x in inputs]
-        axis = attributes(node)["axis"]
-
-        def run(*parts: np.ndarray) -> np.ndarray:
-            return np.concatenate([apply(table, part) for table, part in zip(tables, parts, strict=True)], axis)
-
-        return self.add(node, run, *(name for name, _ in inputs), output=output, dtype=y.dtype)
-
-    def linear(self, node: NodeProto, x: str, scales: int, weight: int, y: int, bias: np.ndarray | None = None) -> str:
-        """QLinearConv, QGemm, QLinearMatMul; the integers say where its inputs' quantizations and weight stand."""
-        weights = constant(self.graph, node, weight)
-        quantization = self.quantization(node, weight + 1, per_filter=True)
-        y_quantization = self.quantization(node, y)
-        return self.products(node, x, self.quantization(node, scales), weights, quantization, bias, y_quantization)
-
-    def linear_group(self, node: NodeProto, y: Quantization, output: str) -> str:
-        """Conv, Gemm or MatMul between DequantizeLinear and QuantizeLinear."""
-        x, x_quantization = self.integers(node.input[0])
-        same_type(node, x_quantization, y)
-        weights, quantization, axis = dequantized_constant(self.graph, node, 1)
-        filters = 0 if node.op_type == "Conv" or attributes(node).get("transB", 0) else weights.ndim - 1
-        if quantization.scale.size > 1 and axis % weights.ndim != filters:
-            raise UnsupportedModelError.at(node, f"weights quantized along axis {axis}; quantize them per filter")
-        bias = None
-        if len(node.input) > 2 and node.input[2]:
-            bias, bias_quantization, _ = dequantized_constant(self.graph, node, 2)
-            if np.any(bias_quantization.zero_point):
-                raise UnsupportedModelError.at(node, "the bias has a zero point")
-        return self.products(node, x, x_quantization, weights, quantization, bias, y, output)
-
-    def products(
-        self,
-        node: NodeProto,
-        x: str,
-        x_quantization: Quantization,
-        weights: np.ndarray | None,
-        quantization: Quantization,
-        bias: np.ndarray | None,
-        y: Quantization,
-        output: str | None = None,
-    ) -> str:
-        """The step of one layer that multiplies by constant weights."""
-        given = attributes(node)
-        if weights is None or weights.dtype not in EIGHT_BITS or (weights.ndim != 2 and "Conv" not in node.op_type):
-            raise UnsupportedModelError.at(node, "its weights are not a constant 8-bit tensor")
-        if given.get("transA", 0) or given.get("alpha", 1.0) != 1.0 or given.get("beta", 1.0) != 1.0:
-            raise UnsupportedModelError.at(node, "transA, alpha and beta other than 0, 1, 1 are not supported")
-        if weights.ndim > 4:
-            raise UnsupportedModelError.at(node, "convolutions have one or two spatial axes here")
-        # [filters, …]: Conv stores them so, Gemm and MatMul the other way round.
-        if "Conv" not in node.op_type and not given.get("transB", 0):
-            weights = weights.T
-        per_filter = (-1,) + (1,) * (weights.ndim - 1)
-        filters = len(weights)
-        weights = weights.astype(np.int32) - quantization.zero_point.astype(np.int32).reshape(per_filter)
-        if bias is not None and (bias.dtype != np.int32 or bias.size != filters):
-            raise UnsupportedModelError.at(node, f"its bias is not int32 [{filters}]")
-        run = Linear(
-            weight=weights,
-            bias=np.zeros(filters, np.int32) if bias is None else bias.reshape(filters),
-            x_zero_point=x_quantization.zero_point,
-            multiplier=multiplier(x_quantization.scale, quantization.scale, y.scale),
-            y=y,
-            window=Window(weights.shape[2:], given) if "Conv" in node.op_type else None,
-            groups=given.get("group", 1),
-        )
-        return self.add(node, run, x, output=output or node.output[0], dtype=y.dtype)
-
-    def quantization(self, node: NodeProto, index: int, per_filter: bool = False) -> Quantization:
-        """Scale and zero point, the inputs `index` and `index` + 1; an input that they describe comes before them."""
-        return quantization(self.graph, node, index, self.dtypes.get(node.input[index - 1]), per_filter)
+    def quantization(self, node: NodeProto, index: int, integers: str | None = None) -> Quantization:
+        """Scale and zero point, the inputs `index` and `index` + 1 of the node; they are of the type of `integers`."""
+        return quantization(self.graph, node, index, self.steps.dtype(integers) if integers else None)

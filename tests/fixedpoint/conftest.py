@@ -1,10 +1,11 @@
-"""onnxruntime as the reference, and small quantized graphs to compare with it."""
+"""onnxruntime as the reference, and quantized networks and small graphs to compare with it."""
 
 import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
 from onnx import helper, numpy_helper
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
 from lib.fixedpoint import IntegerModel
 from lib.fixedpoint.exactness import SESSION_OPTION
@@ -94,6 +95,83 @@ def elementwise(tmp_path_factory, runtime):
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
         onnx.save(model, path)
         ours, theirs = IntegerModel.from_onnx(path).run({"x": x})["y"], runtime(model)({"x": x})["y"]
+        return int(np.count_nonzero(ours != theirs))
+
+    return count
+
+
+class Samples(CalibrationDataReader):
+    """One batch of inputs, as onnxruntime's quantizer reads them."""
+
+    def __init__(self, x):
+        self.batches = iter([x])
+
+    def get_next(self):
+        return next(({"input": x} for x in self.batches), None)
+
+
+@pytest.fixture(scope="session")
+def quantize():
+    """onnxruntime's static quantization of a fixture's network: quantize(network, path, **options)."""
+
+    def make(network, path, **options):
+        samples = Samples(network.dataset.normalize(network.dataset.train_x[:64]))
+        quantize_static(onnx.load(network.path), path, samples, **options)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def quantized(request, quantize, tmp_path_factory):
+    """The path of a fixture's network quantized by a scheme, made once."""
+    folder, made = tmp_path_factory.mktemp("quantized"), {}
+
+    def make(fixture: str, graph_format="qoperator", activation="uint8", granularity="channel"):
+        key = (fixture, graph_format, activation, granularity)
+        if key not in made:
+            made[key] = folder / f"{'_'.join(key)}.onnx"
+            quantize(
+                request.getfixturevalue(fixture),
+                made[key],
+                quant_format=QuantFormat.QDQ if graph_format == "qdq" else QuantFormat.QOperator,
+                activation_type=QuantType.QUInt8 if activation == "uint8" else QuantType.QInt8,
+                weight_type=QuantType.QInt8,
+                per_channel=granularity == "channel",
+                extra_options={"ActivationSymmetric": activation == "int8sym"},
+            )
+        return made[key]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def model_of(tmp_path_factory):
+    """A saved model of any nodes: model_of(nodes, feeds, constants, dtype of output y) -> model, path."""
+    path = tmp_path_factory.mktemp("graphs") / "graph.onnx"
+
+    def make(nodes: list, feeds: dict, constants: dict, dtype, rank: int | None = None, opset: int = 20, **fields):
+        kind = helper.np_dtype_to_tensor_dtype
+        inputs = [helper.make_tensor_value_info(n, kind(x.dtype), [None, *x.shape[1:]]) for n, x in feeds.items()]
+        rank = rank or max(x.ndim for x in feeds.values())
+        output = helper.make_tensor_value_info("y", kind(np.dtype(dtype)), [None] * rank)
+        initializers = [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()]
+        graph = helper.make_graph(nodes, "g", inputs, [output], initializers)
+        opsets = [helper.make_opsetid("", opset), helper.make_opsetid("com.microsoft", 1)]
+        model = helper.make_model(graph, opset_imports=opsets, ir_version=10, **fields)
+        onnx.save(model, path)
+        return model, path
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def graph_differing(model_of, runtime):
+    """How many integers of the output y of any nodes differ from onnxruntime's."""
+
+    def count(nodes: list, feeds: dict, constants: dict, dtype, **fields) -> int:
+        model, path = model_of(nodes, feeds, constants, dtype, **fields)
+        ours, theirs = IntegerModel.from_onnx(path).run(feeds)["y"], runtime(model)(feeds)["y"]
+        assert (ours.dtype, ours.shape) == (theirs.dtype, theirs.shape)
         return int(np.count_nonzero(ours != theirs))
 
     return count

@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import helper
-from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization import QuantType
 
 from lib.errors import InputError
 from lib.fixedpoint import IntegerModel, UnsupportedModelError
@@ -16,41 +16,8 @@ from lib.fixedpoint.growth import bit_growth
 from lib.fixedpoint.overflow import overflow_study
 from lib.model.export import fold_batch_norm
 
-NETWORKS = ["signal_model", "tiny_model", "resnet_model"]
+NETWORKS = ["signal_model", "tiny_model", "resnet_model", "dscnn_model"]
 SCHEMES = list(product(["qdq", "qoperator"], ["uint8", "int8", "int8sym"], ["tensor", "channel"]))
-
-
-class Samples(CalibrationDataReader):
-    def __init__(self, x):
-        self.batches = iter([x])
-
-    def get_next(self):
-        return next(({"input": x} for x in self.batches), None)
-
-
-@pytest.fixture(scope="session")
-def quantized(request, tmp_path_factory):
-    """The path of a fixture's network quantized by a scheme, made once."""
-    folder, made = tmp_path_factory.mktemp("quantized"), {}
-
-    def make(fixture: str, graph_format="qoperator", activation="uint8", granularity="channel"):
-        key = (fixture, graph_format, activation, granularity)
-        if key not in made:
-            model = request.getfixturevalue(fixture)
-            made[key] = folder / f"{'_'.join(key)}.onnx"
-            quantize_static(
-                onnx.load(model.path),
-                made[key],
-                Samples(model.dataset.normalize(model.dataset.train_x[:64])),
-                quant_format=QuantFormat.QDQ if graph_format == "qdq" else QuantFormat.QOperator,
-                activation_type=QuantType.QUInt8 if activation == "uint8" else QuantType.QInt8,
-                weight_type=QuantType.QInt8,
-                per_channel=granularity == "channel",
-                extra_options={"ActivationSymmetric": activation == "int8sym"},
-            )
-        return made[key]
-
-    return make
 
 
 @pytest.mark.parametrize("scheme", SCHEMES, ids="_".join)
@@ -86,14 +53,15 @@ def test_the_reference_kernel_equals_onnxruntime_and_stays_near_pytorch(fixture,
 
 
 def test_wide_accumulators_change_nothing_and_bounds_hold(quantized, tiny_model):
-    path = quantized("tiny_model")
+    model = IntegerModel.from_onnx(quantized("tiny_model"))
     x, labels = tiny_model.dataset.test(40)
-    growth = bit_growth(IntegerModel.from_onnx(path), x)
+    growth = bit_growth(model, x)
     assert [row["layer"] for row in growth] == ["conv1", "conv2", "conv3", "fc"]
     for row in growth:
-        assert row["observed_bits"] <= row["weight_bound_bits"] <= row["textbook_bits"]
+        assert row["observed_bits"] <= row["observed_partial_bits"] <= row["weight_bound_bits"] <= row["textbook_bits"]
     safe = max(row["weight_bound_bits"] for row in growth)
-    rows = list(overflow_study(path, x, labels, [10, safe, 32]))
+    rows = overflow_study(model, x, labels, [10, safe, 32])
+    assert len(rows) == 5 * 3 * 3
     for row in rows:
         overflowed = row["accumulator_bits"] == 10
         assert (row["overflow_share"] > 0, row["logits_mse"] > 0) == (overflowed, overflowed)
@@ -146,11 +114,10 @@ def test_a_softmax_head_is_refused_by_name(quantized, tmp_path):
         IntegerModel.from_onnx(tmp_path / "softmax.onnx")
 
 
-def test_sixteen_bit_activations_are_refused(tiny_model, tmp_path):
-    quantize_static(
-        onnx.load(tiny_model.path),
+def test_sixteen_bit_activations_are_refused(quantize, tiny_model, tmp_path):
+    quantize(
+        tiny_model,
         tmp_path / "wide.onnx",
-        Samples(tiny_model.dataset.normalize(tiny_model.dataset.train_x[:8])),
         activation_type=QuantType.QUInt16,
         extra_options={"UseQDQContribOps": False},
     )

@@ -196,3 +196,36 @@ FUNCTIONS = [
 def test_elementwise_segments_equal_onnxruntime(elementwise, function, attributes, dtype, scale, ratio, data):
     y_scale = np.float32(1 / 255) if function == "HardSigmoid" else np.float32(scale * ratio)
     assert elementwise(function, attributes, scale, data.draw(zero_points(dtype)), y_scale) == 0
+
+
+@quick
+@given(convolutions(), st.integers(-3, 14), st.floats(-30, 30))
+def test_convolution_equals_onnxruntime_at_ties_and_at_extreme_scales(differing, case, exponent, magnitude):
+    """With M a power of two, accumulators hit halves of a step; far from 1, M makes every output 0 or the limit."""
+    feeds, inputs, dtype, attributes = case
+    for factor in (np.float32(2.0**-exponent), np.float32(10.0**magnitude)):
+        inputs[1], inputs[4], inputs[6] = np.float32(1), np.ones_like(inputs[4]), 1 / factor
+        assert differing("QLinearConv", feeds, inputs, dtype, domain="", **attributes) == 0
+
+
+@quick
+@given(seeds, eight_bits, st.integers(-3, 14), st.data())
+def test_matrix_products_equal_onnxruntime_at_ties(differing, seed, dtype, exponent, data):
+    rng = np.random.default_rng(seed)
+    x, weight = integers(rng, (5, 40), dtype), integers(rng, (40, 9), np.int8)
+    start = [None, np.float32(1), data.draw(zero_points(dtype)), weight, np.float32(1), np.int8(0)]
+    ends = [np.float32(2.0**exponent), data.draw(zero_points(dtype))]
+    bias = rng.integers(-9000, 9000, 9, dtype=np.int32)
+    assert differing("QGemm", {"x": x}, [*start, bias, *ends], dtype) == 0
+    assert differing("QLinearMatMul", {"x": x}, [*start, *ends], dtype, domain="") == 0
+
+
+@quick
+@given(eight_bits, st.floats(-8, 8), st.floats(-8, 8), st.data())
+def test_pairs_equal_onnxruntime_at_extreme_scales(differing, dtype, magnitude_a, magnitude_b, data):
+    """Sums beyond int32 become the lowest 8-bit integer, not the highest: x86 converts them to the smallest int32."""
+    a, b = (grid.ravel()[None] for grid in np.meshgrid(every(np.dtype(dtype)), every(np.dtype(dtype))))
+    zeros = [data.draw(zero_points(dtype)) for _ in range(3)]
+    inputs = [None, np.float32(10**magnitude_a), zeros[0], None, np.float32(10**magnitude_b), zeros[1]]
+    for op in ("QLinearAdd", "QLinearMul"):
+        assert differing(op, {"a": a, "b": b}, [*inputs, np.float32(1), zeros[2]], dtype) == 0

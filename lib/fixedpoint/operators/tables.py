@@ -1,9 +1,15 @@
 """Functions of 8-bit values as tables: every result computed once, in the float32 operations of ONNX Runtime."""
 
-import numpy as np
+from collections.abc import Callable, Sequence
+from itertools import zip_longest
 
-from lib.errors import InputError
-from lib.fixedpoint.requantize import Quantization
+import numpy as np
+from numba import njit
+
+from lib.fixedpoint.requantize import Quantization, dequantize, quantize
+from lib.graph import Shape
+
+Pair = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def every(dtype: np.dtype) -> np.ndarray:
@@ -12,15 +18,69 @@ def every(dtype: np.dtype) -> np.ndarray:
 
 
 def apply(table: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """table [256] at x."""
-    return table[x.view(np.uint8)]
+    """table [256] at x; x itself where the table changes nothing."""
+    if table.dtype == x.dtype and np.array_equal(table, every(x.dtype)):
+        return x
+    if x.ndim < 2:
+        return table[x.view(np.uint8)]
+    x = np.ascontiguousarray(np.moveaxis(x, 1, -1))  # as images lie in memory
+    y = np.empty(x.shape, table.dtype)
+    _look_up(table, x.view(np.uint8).ravel(), y.ravel())
+    return np.moveaxis(y, -1, 1)
+
+
+@njit(nogil=True, cache=True)
+def _look_up(table, x, y):
+    for i in range(len(y)):
+        y[i] = table[x[i]]
 
 
 def apply_pair(table: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """table [256 · 256] at (a, b), which have one shape: onnxruntime rounds broadcast operands differently."""
-    if a.shape != b.shape:
-        raise InputError(f"shapes {a.shape} and {b.shape} in an elementwise operator; only equal shapes are exact")
-    return table[a.view(np.uint8) * np.uint16(256) + b.view(np.uint8)]
+    """table [256 · 256] at (a, b), whose shapes broadcast."""
+    if a.shape != b.shape or a.ndim < 2:
+        return table[a.view(np.uint8) * np.uint16(256) + b.view(np.uint8)]
+    a, b = (np.ascontiguousarray(np.moveaxis(x, 1, -1)) for x in (a, b))  # as images lie in memory
+    y = np.empty(a.shape, table.dtype)
+    _look_up_pair(table, a.view(np.uint8).ravel(), b.view(np.uint8).ravel(), y.ravel())
+    return np.moveaxis(y, -1, 1)
+
+
+@njit(nogil=True, cache=True)
+def _look_up_pair(table, a, b, y):
+    for i in range(len(y)):
+        y[i] = table[np.uint32(a[i]) << np.uint32(8) | np.uint32(b[i])]
+
+
+def add(a: Quantization, b: Quantization, y: Quantization) -> Pair:
+    """QLinearAdd; the operands' order matters, and onnxruntime swaps them where the first is broadcast."""
+    table = add_table(a, b, y)
+    swapped = add_table(b, a, y).reshape(256, 256).T.ravel()
+    return lambda p, q: apply_pair(swapped if first_is_broadcast(p.shape, q.shape) else table, p, q)
+
+
+def multiply(a: Quantization, b: Quantization, y: Quantization) -> Pair:
+    """QLinearMul."""
+    table = multiply_table(a, b, y)
+    return lambda p, q: apply_pair(table, p, q)
+
+
+def concat(inputs: Sequence[Quantization], y: Quantization, axis: int) -> Callable[..., np.ndarray]:
+    """QLinearConcat: each input brought to the output's scale by a table."""
+    tables = [quantize(dequantize(every(x.dtype), x), y) for x in inputs]
+    return lambda *parts: np.concatenate([apply(*pair) for pair in zip(tables, parts, strict=True)], axis)
+
+
+def first_is_broadcast(a: Shape, b: Shape) -> bool:
+    """Whether onnxruntime takes the first operand as one number for a whole run of the second's.
+
+    The innermost axis that both operands have, and on which one of them is longer than 1, decides.
+    Source: onnxruntime, core/providers/cpu/math/element_wise_ops.h, Broadcaster.
+
+    >>> first_is_broadcast((4, 1, 1), (2, 4, 5, 5)), first_is_broadcast((2, 4, 1, 1), (4, 1, 1))
+    (True, False)
+    """
+    common = list(zip_longest(reversed(a), reversed(b), fillvalue=1))[: max(1, min(len(a), len(b)))]
+    return next((sizes for sizes in common if max(sizes) > 1), common[-1])[0] <= 1
 
 
 def add_table(a: Quantization, b: Quantization, y: Quantization) -> np.ndarray:
@@ -32,7 +92,7 @@ def add_table(a: Quantization, b: Quantization, y: Quantization) -> np.ndarray:
     zero_a, zero_b, zero_y = (np.float32(q.zero_point) for q in (a, b, y))
     constant = zero_y - fused(ratio_a, zero_a, ratio_b * zero_b)
     qa, qb = (every(q.dtype).astype(np.float32) for q in (a, b))
-    return _rounded(fused(qa[:, None], ratio_a, fused(qb, ratio_b, constant)), y.dtype)
+    return rounded(fused(qa[:, None], ratio_a, fused(qb, ratio_b, constant)), y.dtype).ravel()
 
 
 def multiply_table(a: Quantization, b: Quantization, y: Quantization) -> np.ndarray:
@@ -42,7 +102,7 @@ def multiply_table(a: Quantization, b: Quantization, y: Quantization) -> np.ndar
     """
     qa, qb = (every(q.dtype).astype(np.int32) - np.int32(q.zero_point) for q in (a, b))
     ratio = a.scale * b.scale / y.scale
-    return _rounded((qa[:, None] * qb).astype(np.float32) * ratio + np.float32(y.zero_point), y.dtype)
+    return rounded((qa[:, None] * qb).astype(np.float32) * ratio + np.float32(y.zero_point), y.dtype).ravel()
 
 
 def fused(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
@@ -63,6 +123,12 @@ def fused(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
     return np.where((error != 0) & even, odd, total).astype(np.float32)
 
 
-def _rounded(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+def rounded(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """float32 values as 8-bit integers, half to even; beyond int32, x86 converts to the smallest integer, and so here.
+
+    >>> rounded(np.float32([2.5, 300, 3e9, -3e9]), np.uint8).tolist()
+    [2, 255, 0, 0]
+    """
     limits = np.iinfo(dtype)
-    return np.clip(np.rint(values), limits.min, limits.max).astype(dtype).ravel()
+    values = np.where(values < 2**31, np.rint(values), limits.min)
+    return np.clip(values, limits.min, limits.max).astype(dtype)
