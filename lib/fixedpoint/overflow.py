@@ -1,54 +1,106 @@
-"""What overflow costs: the same network with accumulators of every width, wrapping or saturating."""
+"""What overflow costs: the same network with narrower accumulators, in one layer or in all, under every policy."""
 
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+import logging
+from collections.abc import Iterable
+from itertools import product
 
 import numpy as np
 
-from lib.fixedpoint.accumulator import POLICIES
+from lib.fixedpoint.accumulator import POLICIES, Accumulator
 from lib.fixedpoint.batches import over_batches
-from lib.fixedpoint.model import IntegerModel
+from lib.fixedpoint.model import BATCH, IntegerModel
+from lib.fixedpoint.operators.linear import Linear
+from lib.fixedpoint.operators.narrow import with_accumulator
+
+ALL = "all"  # in place of a layer's name: every layer is narrow
+LOG = logging.getLogger(__name__)
 
 
-def overflow_study(path: str | Path, x: np.ndarray, labels: np.ndarray, widths: Iterable[int]) -> Iterator[dict]:
-    """One row per width and policy: accuracy, share of overflowed outputs, and MSE of the logits against exact sums.
+def overflow_study(model: IntegerModel, x: np.ndarray, labels: np.ndarray, widths: Iterable[int]) -> list[dict]:
+    """One row per layer, width and policy: accuracy, share of overflowed outputs, and MSE of the logits.
 
-    path : quantized ONNX model; x : inputs [N, C, …], float32; labels : [N]; widths : accumulator bits
-    Every layer that multiplies has the same narrow accumulator, and the layers behind it see what it makes of its sums.
-    An output counts as overflowed where its accumulator differs from the exact sum of the same inputs.
+    x : inputs [N, C, …], float32; labels : [N]; widths : accumulator bits
+    Only the layer named has the narrow accumulator; in the rows of the layer "all" every layer has, and those behind
+    it see what it makes of its sums. The share counts the outputs of the layer, or of all. An output counts as
+    overflowed where its accumulator differs from the exact sum of the same inputs. MSE is taken against exact sums.
     """
-    exact = IntegerModel.from_onnx(path)
-    reference, _ = _logits(exact, x)
-    for bits in widths:
-        for policy in POLICIES:
-            if all(step.run.bound_bits <= bits for step in exact.layers):
-                logits, share = reference, 0.0
-            else:
-                logits, share = _logits(IntegerModel.from_onnx(path, accumulator_bits=bits, overflow=policy), x)
-            yield {
-                "accumulator_bits": bits,
-                "policy": policy,
-                "samples": len(x),
-                "accuracy": float(np.mean(logits.argmax(1) == labels)),
-                "overflow_share": share,
-                "logits_mse": float(np.mean((logits.astype(np.float64) - reference) ** 2)),
-            }
+    outputs = outputs_per_sample(model, x)
+    cases = list(product(outputs, widths, POLICIES))
+    variants = [narrowed(model, Accumulator(bits, policy), layer) for layer, bits, policy in cases]
+    return [
+        {"layer": layer, "accumulator_bits": bits, "policy": policy, "samples": len(x)}
+        | {"accuracy": row["accuracy"], "overflow_share": row["overflows"] / outputs[layer]}
+        | {"logits_mse": row["logits_mse"]}
+        for (layer, bits, policy), row in zip(cases, outcomes(model, variants, x, labels), strict=True)
+    ]
 
 
-def _logits(model: IntegerModel, x: np.ndarray) -> tuple[np.ndarray, float]:
-    """Logits, and the share of the layers' outputs whose accumulator overflowed."""
+def narrowed(model: IntegerModel, accumulator: Accumulator, layer: str = ALL) -> IntegerModel:
+    """The model with this accumulator in one layer or in all, except where it cannot overflow."""
 
-    def run(batch: np.ndarray) -> tuple[np.ndarray, int, int]:
-        overflowed = outputs = 0
+    def change(name: str, linear: Linear) -> Linear:
+        narrow = with_accumulator(name, linear, accumulator)
+        return linear if narrow.fits or layer not in (ALL, name) else narrow
 
-        def count(step, inputs, sums):
-            nonlocal overflowed, outputs
-            outputs += sums.size
-            if step.run.bound_bits > step.run.accumulator.bits:
-                overflowed += int(np.count_nonzero(sums != step.run.accumulate(inputs, exact=True)))
+    return model.with_layers(change)
 
-        logits = model.tensors({model.graph.inputs[0]: batch}, model.graph.outputs, count)[model.graph.outputs[0]]
-        return logits, overflowed, outputs
 
-    logits, overflowed, outputs = zip(*over_batches(run, x), strict=True)
-    return np.concatenate(logits), sum(overflowed) / sum(outputs)
+def outputs_per_sample(model: IntegerModel, x: np.ndarray) -> dict[str, int]:
+    """How many sums each layer computes for one sample of x; under "all", which comes first, those of all layers."""
+    outputs = {ALL: 0}
+
+    def count(step, _, sums):
+        outputs[step.node] = sums.size
+        outputs[ALL] += sums.size
+
+    model.tensors({model.graph.inputs[0]: x[:1]}, [], count)
+    return outputs
+
+
+def outcomes(model: IntegerModel, variants: list[IntegerModel], x: np.ndarray, labels: np.ndarray) -> list[dict]:
+    """Accuracy, overflowed accumulators per sample, and MSE of the logits against the model's, for each variant."""
+
+    def run(batch: np.ndarray) -> list[tuple[np.ndarray, int, float]]:
+        exact = {model.graph.inputs[0]: batch}
+        for step in model.steps:
+            exact[step.output] = step.run(*(exact[name] for name in step.inputs))
+        sums: dict[str, np.ndarray] = {}
+        return [_differences(model, exact, sums, variant) for variant in variants]
+
+    batches = []
+    for batch in over_batches(run, x, BATCH):
+        batches.append(batch)
+        LOG.info("%d of %d samples", min(BATCH * len(batches), len(x)), len(x))
+    rows = []
+    for parts in zip(*batches, strict=True):
+        classes, overflowed, error = zip(*parts, strict=True)
+        accuracy = float(np.mean(np.concatenate(classes) == labels))
+        rows.append({"accuracy": accuracy, "overflows": sum(overflowed) / len(x), "logits_mse": sum(error) / len(x)})
+    return rows
+
+
+def _differences(model: IntegerModel, exact: dict, sums: dict, variant: IntegerModel) -> tuple[np.ndarray, int, float]:
+    """Predicted classes [B], overflowed accumulators, and the samples' mean squared errors of the logits, summed.
+
+    exact : all tensors of the model for a batch; sums : accumulators of its layers, kept from variant to variant
+    Only what differs from the model is computed.
+    """
+    values, overflowed = {name: exact[name] for name in model.graph.inputs}, 0
+    for step, changed in zip(model.steps, variant.steps, strict=True):
+        inputs = [values[name] for name in step.inputs]
+        same_inputs = all(values[name] is exact[name] for name in step.inputs)
+        if same_inputs and changed.run is step.run:
+            values[step.output] = exact[step.output]
+            continue
+        parts: list[np.ndarray] = []
+        narrow = isinstance(changed.run, Linear) and not changed.run.fits
+        observe = {"observe": lambda _, part, parts=parts: parts.append(part)} if narrow else {}
+        y = changed.run(*inputs, **observe)
+        if narrow:
+            if same_inputs and step.output not in sums:
+                sums[step.output] = step.run.accumulate(*inputs)
+            unlimited = sums[step.output] if same_inputs else step.run.accumulate(*inputs)
+            overflowed += int(np.count_nonzero(np.concatenate(parts) != unlimited))
+        values[step.output] = exact[step.output] if np.array_equal(y, exact[step.output]) else y
+    logits, reference = values[model.graph.outputs[0]], exact[model.graph.outputs[0]]
+    return logits.argmax(1), overflowed, float(np.sum(np.mean((logits.astype(np.float64) - reference) ** 2, axis=1)))

@@ -20,7 +20,12 @@ CALIBRATIONS = {"minmax": BLUE, "percentile": ORANGE, "entropy": GREEN}
 ACTIVATIONS = {"uint8": BLUE, "int8": ORANGE, "int8sym": GREEN}
 DATAFLOWS = {"os": BLUE, "ws": ORANGE, "is": GREEN}
 DATAFLOW_NAMES = {"os": "output stationary", "ws": "weight stationary", "is": "input stationary"}
-POLICIES = {"saturate": BLUE, "wrap": ORANGE}
+POLICIES = {"saturate": BLUE, "saturate_end": GREEN, "wrap": ORANGE}
+POLICY_NAMES = {
+    "saturate": "saturating every addition",
+    "saturate_end": "saturating the final sum",
+    "wrap": "wrapping around",
+}
 REFERENCE = {"color": "0.25", "linestyle": "--", "linewidth": 1.2, "zorder": 1}  # what the rest is compared with
 DPI = 130
 
