@@ -1,9 +1,13 @@
 """Compare the integer engine and the reference convolution with ONNX Runtime, integer by integer, and with PyTorch.
 
-Every quantized tensor and the logits of every scheme; the reference scheme over the whole test set and each of its
-convolutions on its own.
+ONNX Runtime runs each model in three configurations:
+matched - all quantized tensors made outputs, session.qdqisint8allowed = 1 where it matters: every tensor is compared
+default - the session that its users get: the logits are compared, of some samples
+unfused - all tensors of some samples, graph optimizations off, so that layers of QDQ graphs run in float32: shows its
+    own inconsistency
 """
 
+import time
 from pathlib import Path
 
 import onnx
@@ -18,14 +22,18 @@ from lib.fixedpoint.exactness import SESSION_OPTION, Runtime, exactness, with_qu
 from lib.fixedpoint.golden import golden, pytorch_activations
 from lib.model.export import fold_batch_norm
 from lib.model.networks import restore
+from lib.quant.scheme import Scheme
 
 
-def runtime(model: onnx.ModelProto) -> Runtime:
+def runtime(model: onnx.ModelProto, int8_allowed: bool = False, optimize: bool = True) -> Runtime:
     """ONNX Runtime's output tensors by name, as a function of a batch."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1  # batches run side by side
     options.log_severity_level = 3
-    options.add_session_config_entry(*SESSION_OPTION)
+    if int8_allowed:
+        options.add_session_config_entry(*SESSION_OPTION)
+    if not optimize:
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
     return lambda batch: dict(zip(names, session.run(names, {session.get_inputs()[0].name: batch}), strict=True))
@@ -35,20 +43,32 @@ with job(snakemake) as log:
     workload, reference = snakemake.wildcards.workload, snakemake.params.reference
     data = dataset.load(snakemake.input.data)
     about = {"workload": workload, "dataset": data.name}
-    inputs, _ = data.test()
-    some = inputs[: snakemake.params.samples]
+    inputs, _ = data.test(snakemake.params.samples)
+    some, _ = data.test(min(snakemake.params.golden_samples, len(inputs)))
 
-    rows, golden_rows = [], []
-    for path in snakemake.input.quantized:
-        scheme = about | {"scheme": Path(path).stem}
+    rows, golden_rows, start = [], [], time.perf_counter()
+    for count, path in enumerate(snakemake.input.quantized, start=1):
+        scheme = Scheme.parse(Path(path).stem)
+        about_scheme = about | {"scheme": scheme.name}
         model = IntegerModel.from_onnx(path)
-        theirs = runtime(with_quantized_outputs(model))
-        rows += [scheme | row for row in exactness(model, theirs, inputs if scheme["scheme"] == reference else some)]
-        log.info("%s compared", path)
-        if scheme["scheme"] == reference:
+        exposed = with_quantized_outputs(model)
+        int8_allowed = scheme.format == "qdq" and scheme.signed
+        matched = runtime(exposed, int8_allowed)
+        configurations = {
+            "matched": (matched, inputs),
+            "default": (runtime(model.graph.model), some),
+            "unfused": (runtime(exposed, optimize=False), some),
+        }
+        for configuration, (theirs, x) in configurations.items():
+            option = "=".join(SESSION_OPTION) if configuration == "matched" and int8_allowed else "default"
+            setting = {"configuration": configuration, "session_option": option}
+            rows += [about_scheme | setting | row for row in exactness(model, theirs, x)]
+        left = (time.perf_counter() - start) / count * (len(snakemake.input.quantized) - count)
+        log.info("%d of %d, %s compared, about %.0f s left", count, len(snakemake.input.quantized), scheme.name, left)
+        if scheme.name == reference:
             network = fold_batch_norm(restore(workload, snakemake.input.weights))
             steps = [step for step in model.layers if step.run.window]
             pytorch = pytorch_activations(network, steps)
-            golden_rows = [scheme | row for row in golden(model, theirs, pytorch, some)]
+            golden_rows = [about_scheme | row for row in golden(model, matched, pytorch, some)]
     write_csv(pd.DataFrame(rows), snakemake.output.exactness)
     write_csv(pd.DataFrame(golden_rows), snakemake.output.golden)

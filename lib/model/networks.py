@@ -98,7 +98,50 @@ class ResNet8(nn.Module):
         return self.fc(global_average_pool(x))
 
 
-NETWORKS = {"signal_cnn_1d": SignalCNN1D, "tiny_cnn_2d": TinyCNN2D, "resnet8": ResNet8}
+class SeparableBlock(nn.Module):
+    """One Conv3x3 per channel, then a Conv1x1 over the channels, each with BatchNorm + ReLU."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.conv_depthwise, self.bn_depthwise = (
+            nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False),
+            nn.BatchNorm2d(channels),
+        )
+        self.conv_pointwise, self.bn_pointwise = (
+            nn.Conv2d(channels, channels, 1, bias=False),
+            nn.BatchNorm2d(channels),
+        )
+        self.relu = nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.relu(self.bn_depthwise(self.conv_depthwise(x)))
+        return self.relu(self.bn_pointwise(self.conv_pointwise(x)))
+
+
+class DSCNN(nn.Module):
+    """MLPerf Tiny's keyword spotting model, on images and without its dropout: [B, 3, 32, 32] -> [B, 10].
+
+    On images of even height and width, 4 and 1 pixels on both sides are the reference's padding "same".
+    Source: mlcommons/tiny, benchmark/training/keyword_spotting/keras_model.py; Zhang et al., "Hello Edge", 2017.
+    """
+
+    input_shape = (3, 32, 32)
+
+    def __init__(self, classes: int = 10):
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(3, 64, (10, 4), 2, padding=(4, 1), bias=False), nn.BatchNorm2d(64)
+        self.relu = nn.ReLU()
+        self.block1, self.block2 = SeparableBlock(64), SeparableBlock(64)
+        self.block3, self.block4 = SeparableBlock(64), SeparableBlock(64)
+        self.fc = nn.Linear(64, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.relu(self.bn1(self.conv1(x)))
+        x = self.block4(self.block3(self.block2(self.block1(x))))
+        return self.fc(global_average_pool(x))
+
+
+NETWORKS = {"signal_cnn_1d": SignalCNN1D, "tiny_cnn_2d": TinyCNN2D, "resnet8": ResNet8, "ds_cnn": DSCNN}
 
 
 def build(name: str, classes: int, seed: int = 0) -> nn.Module:

@@ -17,11 +17,18 @@ from lib.quant.scheme import Scheme
 FORMATS = {"qdq": QuantFormat.QDQ, "qoperator": QuantFormat.QOperator}
 
 
-def quantize(graph: Graph, ranges: dict[str, Range], scheme: Scheme, nodes: Sequence[str] = ()) -> onnx.ModelProto:
+def quantize(
+    graph: Graph,
+    ranges: dict[str, Range],
+    scheme: Scheme,
+    nodes: Sequence[str] = (),
+    reduce_range: bool = False,
+) -> onnx.ModelProto:
     """The float model `graph`, quantized as `scheme` says.
 
     ranges : (low, high) of every activation, by tensor name; one that is always 0 counts as 0 ... 1
     nodes : names of the nodes to quantize; all by default
+    reduce_range : weights of 7 bits, whose products CPUs without VNNI add without saturation
     """
     # ONNX Runtime gives a range without width scale 1 and zero point 0. For int8 that would lose the Relu which its
     # rewriters drop, counting on the clipping at the zero point; any width keeps the zero exact and the Relu in place.
@@ -41,6 +48,7 @@ def quantize(graph: Graph, ranges: dict[str, Range], scheme: Scheme, nodes: Sequ
             activation_type=QuantType.QInt8 if scheme.signed else QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             per_channel=scheme.granularity == "channel",
+            reduce_range=reduce_range,
             nodes_to_quantize=list(nodes),
             extra_options={"ActivationSymmetric": scheme.symmetric},
         )

@@ -25,7 +25,7 @@ def one_node(path, op, input_shape, weight_shape, external=False, **attributes):
     return path
 
 
-@pytest.mark.parametrize("fixture", ["signal_model", "tiny_model", "resnet_model"])
+@pytest.mark.parametrize("fixture", ["signal_model", "tiny_model", "resnet_model", "dscnn_model"])
 def test_macs_of_exported_networks_equal_the_graphs(fixture, request):
     path = request.getfixturevalue(fixture).path
     layers, found = from_onnx(path), load(path).layers

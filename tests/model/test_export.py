@@ -9,7 +9,7 @@ from lib.graph import load
 from lib.model.export import compare, fold_batch_norm, to_onnx
 from lib.model.networks import NETWORKS, build, restore
 
-MODELS = ["signal_model", "tiny_model", "resnet_model"]
+MODELS = ["signal_model", "tiny_model", "resnet_model", "dscnn_model"]
 
 
 @pytest.fixture(params=MODELS)

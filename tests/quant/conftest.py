@@ -9,7 +9,7 @@ from lib.quant.activations import BATCH, load_finite
 from lib.quant.ranges import observe, read_ranges
 
 
-@pytest.fixture(scope="session", params=["signal", "tiny", "resnet"])
+@pytest.fixture(scope="session", params=["signal", "tiny", "resnet", "dscnn"])
 def calibrated(request, tmp_path_factory):
     """A float model, calibration inputs of two batches, and the tables that the workflow makes of them."""
     model = request.getfixturevalue(f"{request.param}_model")
