@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lib.errors import InputError
-from lib.files import read_arrays, whole, write_arrays
+from lib.files import read_arrays, whole, whole_folder, write_arrays
 
 
 def test_interrupted_write_keeps_the_old_file_and_leaves_no_trace(tmp_path):
@@ -17,6 +17,19 @@ def test_interrupted_write_keeps_the_old_file_and_leaves_no_trace(tmp_path):
         raise KeyboardInterrupt
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["table.csv"]
+
+
+def test_interrupted_folder_keeps_the_old_one_and_a_finished_one_replaces_it(tmp_path):
+    path = tmp_path / "vectors"
+    with whole_folder(path) as temporary:
+        (temporary / "old").touch()
+    with pytest.raises(KeyboardInterrupt), whole_folder(path) as temporary:
+        (temporary / "half").touch()
+        raise KeyboardInterrupt
+    assert os.listdir(tmp_path) == ["vectors"] and os.listdir(path) == ["old"]
+    with whole_folder(path) as temporary:
+        (temporary / "new").touch()
+    assert os.listdir(tmp_path) == ["vectors"] and os.listdir(path) == ["new"]
 
 
 def test_arrays_round_trip(tmp_path):
