@@ -1,6 +1,7 @@
 """What all rules share: the checked configuration, names that follow from it, and code fingerprints."""
 
 import ast
+import csv
 import fcntl
 import hashlib
 import os
@@ -78,6 +79,12 @@ def recipe_of(wildcards) -> dict:
     return {key: value for key, value in config["workloads"][wildcards.workload].items() if key != "dataset"}
 
 
+def golden_folders(wildcards) -> list[str]:
+    """One folder of golden vectors a layer; which layers there are is known once the network is exported."""
+    with open(checkpoints.export.get(workload=wildcards.workload).output.layers, encoding="utf-8", newline="") as table:
+        return [f"results/golden/{wildcards.workload}/{row['layer']}" for row in csv.DictReader(table)]
+
+
 @cache
 def fingerprint(script: str) -> str:
     """Hash of all project code that `script` can run: the modules it imports, and theirs.
@@ -123,10 +130,12 @@ WORKLOADS = list(config["workloads"])
 SCHEMES = scheme_names()
 DESIGNS = design_names()
 REFERENCE = config["quant"]["reference"]
+# The reference scheme in the format that every ONNX runtime reads.
+REFERENCE_QDQ = "qdq_" + REFERENCE.split("_", 1)[1]
 
 
 wildcard_constraints:
     workload="|".join(WORKLOADS),
     dataset="synthetic_signal|images",
-    scheme="|".join(SCHEMES),
+    scheme="|".join({*SCHEMES, REFERENCE_QDQ}),
     design="|".join(DESIGNS),

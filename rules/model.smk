@@ -29,7 +29,8 @@ rule train:
         "../workflow_scripts/train.py"
 
 
-rule export:
+# A checkpoint, because its table of layers says which golden vectors there are.
+checkpoint export:
     input:
         data=dataset_of,
         weights="results/model/{workload}.pth",

@@ -17,8 +17,16 @@ TABLES = {
     "latency": "results/bench/{workload}/latency.csv",
     "bit_growth": "results/fixedpoint/{workload}/bit_growth.csv",
     "overflow": "results/fixedpoint/{workload}/overflow.csv",
+    "relief": "results/fixedpoint/{workload}/relief.csv",
+    "requantization": "results/fixedpoint/{workload}/requantization.csv",
+    "requantization_schemes": "results/fixedpoint/{workload}/requantization_schemes.csv",
+    "requantization_accuracy": "results/fixedpoint/{workload}/requantization_accuracy.csv",
     "exactness": "results/fixedpoint/{workload}/exactness.csv",
     "golden": "results/fixedpoint/{workload}/golden.csv",
+    "pairwise": "results/fixedpoint/{workload}/pairwise.csv",
+    "vectors": "results/fixedpoint/{workload}/vectors.csv",
+    "throughput": "results/fixedpoint/{workload}/throughput.csv",
+    "step_times": "results/fixedpoint/{workload}/step_times.csv",
     "scalesim": "results/arch/{workload}/scalesim.csv",
 }
 

@@ -66,3 +66,8 @@ def tiny_model(tmp_path_factory):
 @pytest.fixture(scope="session")
 def resnet_model(tmp_path_factory):
     return trained("resnet8", learnable((3, 32, 32), 10), tmp_path_factory.mktemp("resnet"))
+
+
+@pytest.fixture(scope="session")
+def dscnn_model(tmp_path_factory):
+    return trained("ds_cnn", learnable((3, 32, 32), 10), tmp_path_factory.mktemp("dscnn"))

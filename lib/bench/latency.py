@@ -10,12 +10,12 @@ import numpy as np
 
 
 @contextmanager
-def pinned() -> Iterator[None]:
-    """Keep the calling thread on one core, and the garbage collector quiet, while the block runs."""
+def pinned(threads: int = 1) -> Iterator[None]:
+    """Keep the calling thread, and those that it starts, on `threads` cores, and the garbage collector quiet."""
     cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
     try:
         if cores:
-            os.sched_setaffinity(0, {max(cores)})
+            os.sched_setaffinity(0, sorted(cores)[-threads:])
         gc.disable()
         yield
     finally:
@@ -29,6 +29,7 @@ def interleaved(
     warmups: Sequence[Callable[[], object]],
     rounds: int,
     rng: np.random.Generator,
+    threads: int = 1,
 ) -> np.ndarray:
     """Time each call once a round, in an order drawn anew every round: seconds [rounds, len(calls)].
 
@@ -37,7 +38,7 @@ def interleaved(
     models before it have filled; one whole round at the start is not counted.
     """
     seconds = np.empty((rounds + 1, len(calls)))
-    with pinned():
+    with pinned(threads):
         for row in seconds:
             for index in rng.permutation(len(calls)):
                 warmups[index]()

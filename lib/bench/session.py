@@ -7,13 +7,13 @@ import onnxruntime as ort
 from lib.errors import InputError
 
 
-def open_session(path: str | Path) -> ort.InferenceSession:
-    """A CPU session that computes on the calling thread alone.
+def open_session(path: str | Path, threads: int = 1) -> ort.InferenceSession:
+    """A CPU session of `threads` threads; one thread is the calling one.
 
     Raises InputError where ONNX Runtime cannot load the file.
     """
     options = ort.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.log_severity_level = 3
     try:
         return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])

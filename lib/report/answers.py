@@ -5,9 +5,13 @@ Every function looks at one workload's rows and returns plain values, or small t
 
 import pandas as pd
 
+from lib.report.accumulators import accumulators
+from lib.report.exactness import equality, without_vnni
+from lib.report.requantization import fixed_point
+from lib.report.throughput import speed
+
 # Times, sizes and costs that differ by less count as equal: medians of the same computation scatter by as much.
 SAME = 1.05
-LOSSES_POINTS = {"none": 0.0, "tenth": 0.1, "one": 1.0}
 
 
 def quantization(accuracy: pd.DataFrame, latency: pd.DataFrame) -> dict:
@@ -72,46 +76,9 @@ def sensitive_layers(sensitivity: pd.DataFrame, quant_errors: pd.DataFrame) -> d
     }
 
 
-def accumulator(overflow: pd.DataFrame, policy: str) -> dict:
-    """Narrowest accumulators (bits) that lose nothing, at most 0.1 and at most 1 point against the widest one measured.
-
-    A width counts only if every wider one in the table keeps the limit too; None where not even the widest is measured
-    under this policy.
-    """
-    curve = overflow[overflow.policy == policy].sort_values("accumulator_bits", ascending=False)
-    full = overflow.loc[overflow.accumulator_bits.idxmax()].accuracy
-    # Rounded, because a difference of two shares is not exact and 0.1 point must count as 0.1 point.
-    lost = (100 * (full - curve.accuracy)).round(9)
-    widths = {}
-    for name, limit in LOSSES_POINTS.items():
-        kept = curve.accumulator_bits[(lost <= limit).cummin()]
-        widths[name] = int(kept.min()) if len(kept) else None
-    return widths
-
-
-def integer(overflow: pd.DataFrame, bit_growth: pd.DataFrame, exactness: pd.DataFrame, golden: pd.DataFrame) -> dict:
-    """Accumulator widths by three bounds and two policies, and how exactly integer execution matches ONNX Runtime."""
-    policies = [policy for policy in ("saturate", "wrap") if policy in set(overflow.policy)]
-    narrowest = {policy: accumulator(overflow, policy) for policy in policies}
-    # Where saturating and wrapping differ most is where the policy matters most.
-    by_width = overflow.pivot_table(index="accumulator_bits", columns="policy", values="accuracy")
-    gap = {}
-    if {"saturate", "wrap"} <= set(by_width):
-        difference = 100 * (by_width.saturate - by_width.wrap)
-        width = difference.abs().idxmax()
-        shares = {policy: 100 * by_width.loc[width, policy] for policy in ("saturate", "wrap")}
-        gap = {"bits": int(width), "points": difference[width]} | shares
+def integer(golden: pd.DataFrame) -> dict:
+    """How exactly the reference kernel matches ONNX Runtime, and where it is farthest from PyTorch."""
     return {
-        "textbook": bit_growth.loc[bit_growth.textbook_bits.idxmax()].to_dict(),
-        "weight_bound": bit_growth.loc[bit_growth.weight_bound_bits.idxmax()].to_dict(),
-        "observed": bit_growth.loc[bit_growth.observed_bits.idxmax()].to_dict(),
-        "narrowest": narrowest,
-        "policy_gap": gap,
-        "overflow_samples": int(overflow.samples.max()),
-        "elements": int(exactness.elements.sum()),
-        "differing": int(exactness.differing.sum()),
-        "tensors": len(exactness),
-        "tensors_differing": int((exactness.differing > 0).sum()),
         "golden_elements": int(golden.elements.sum()),
         "golden_differing": int(golden.differing_from_ort.sum()),
         "golden_worst": golden.loc[golden.within_one_step_share.idxmin()].to_dict(),
@@ -212,7 +179,7 @@ def gains(other: pd.Series, design: dict) -> dict:
 
 
 def answers(tables: dict[str, pd.DataFrame]) -> dict[str, dict]:
-    """All facts by workload: {workload: {dataset, quantization, choices, sensitivity, integer, architecture}}."""
+    """All facts by workload: {workload: {dataset, quantization, choices, sensitivity, integer, exactness, …}}."""
     facts = {}
     for workload in tables["accuracy"].workload.unique():
         own = {name: table[table.workload == workload] for name, table in tables.items()}
@@ -221,7 +188,14 @@ def answers(tables: dict[str, pd.DataFrame]) -> dict[str, dict]:
             "quantization": quantization(own["accuracy"], own["latency"]),
             "choices": choices(own["accuracy"], own["latency"]),
             "sensitivity": sensitive_layers(own["sensitivity"], own["quant_errors"]),
-            "integer": integer(own["overflow"], own["bit_growth"], own["exactness"], own["golden"]),
+            "integer": integer(own["golden"]),
+            "accumulators": accumulators(own["overflow"], own["bit_growth"], own["relief"]),
+            "exactness": equality(own["exactness"]),
+            "requantization": fixed_point(
+                own["requantization"], own["requantization_accuracy"], own["requantization_schemes"]
+            ),
+            "pairwise": without_vnni(own["pairwise"]),
+            "speed": speed(own["throughput"], own["step_times"]),
             "architecture": architecture(own["scalesim"]),
         }
     return facts

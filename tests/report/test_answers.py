@@ -3,7 +3,8 @@
 import pandas as pd
 import pytest
 
-from lib.report.answers import accumulator, answers, architecture, designs, integer, quantization
+from lib.report.accumulators import narrowest, overflow_policies, reliefs, too_narrow
+from lib.report.answers import answers, architecture, designs, quantization
 
 
 def bench(*rows: tuple) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -43,40 +44,72 @@ def test_a_single_scheme_wins_without_a_tie():
     assert found["recommended"]["scheme"] == "a" and not found["is_tie"] and found["margin_points"] == 0
 
 
-def overflow(**by_policy: dict[int, float]) -> pd.DataFrame:
-    rows = [
-        {"policy": policy, "accumulator_bits": bits, "accuracy": accuracy, "samples": 1000}
-        for policy, curve in by_policy.items()
-        for bits, accuracy in curve.items()
-    ]
-    return pd.DataFrame(rows)
+def curve(accuracies: dict[int, float]) -> pd.DataFrame:
+    return pd.DataFrame({"accumulator_bits": accuracies.keys(), "accuracy": accuracies.values()})
+
+
+def overflow(layer: str, **by_policy: dict[int, float]) -> pd.DataFrame:
+    parts = [curve(accuracies).assign(layer=layer, policy=policy) for policy, accuracies in by_policy.items()]
+    return pd.concat(parts, ignore_index=True).assign(samples=1000)
 
 
 def test_narrowest_accumulators_by_loss():
-    table = overflow(saturate={32: 0.80, 20: 0.80, 19: 0.799, 18: 0.79, 17: 0.5})
-    assert accumulator(table, "saturate") == {"none": 20, "tenth": 19, "one": 18}
+    table = curve({32: 0.80, 20: 0.80, 19: 0.799, 18: 0.79, 17: 0.5})
+    assert narrowest(table, 0.80) == {"none": 20, "tenth": 19, "one": 18}
 
 
 def test_a_width_counts_only_if_all_wider_ones_do():
     # 17 bits are as good as 32 by luck; 18 bits are not.
-    table = overflow(wrap={32: 0.80, 18: 0.70, 17: 0.80})
-    assert accumulator(table, "wrap") == {"none": 32, "tenth": 32, "one": 32}
+    assert narrowest(curve({32: 0.80, 18: 0.70, 17: 0.80}), 0.80) == {"none": 32, "tenth": 32, "one": 32}
 
 
-def test_missing_policy_and_widths_have_no_answer():
-    table = overflow(saturate={16: 0.8})
-    assert accumulator(table, "wrap") == {"none": None, "tenth": None, "one": None}
-    assert accumulator(table, "saturate")["none"] == 16
+def test_widths_that_all_lose_have_no_answer():
+    assert narrowest(curve({16: 0.5}), 0.8) == {"none": None, "tenth": None, "one": None}
 
 
-def test_policies_are_compared_where_they_differ_most(tables):
-    own = {name: table[table.workload == "tiny_cnn_2d"] for name, table in tables.items()}
-    table = overflow(saturate={32: 0.8, 18: 0.7, 17: 0.6}, wrap={32: 0.8, 18: 0.6, 17: 0.1})
-    found = integer(table, own["bit_growth"], own["exactness"], own["golden"])
-    assert found["policy_gap"]["bits"] == 17 and found["policy_gap"]["points"] == pytest.approx(50)
-    assert found["differing"] == 0 and found["tensors"] == 2
-    alone = integer(overflow(wrap={32: 0.8}), own["bit_growth"], own["exactness"], own["golden"])
-    assert alone["policy_gap"] == {} and list(alone["narrowest"]) == ["wrap"]
+def test_the_limiting_layer_and_the_widest_gap_between_policies_are_found():
+    same = {32: 0.8, 18: 0.8, 17: 0.8}
+    found = overflow_policies(
+        pd.concat(
+            [
+                overflow("all", saturate={32: 0.8, 18: 0.7, 17: 0.6}, wrap={32: 0.8, 18: 0.6, 17: 0.1}),
+                overflow("a", saturate=same, wrap=same),
+                overflow("b", saturate=same | {17: 0.7}, wrap=same | {18: 0.6, 17: 0.2}),
+            ],
+            ignore_index=True,
+        )
+    )
+    assert found["narrowest"]["saturate"]["none"] == 32
+    assert found["limiting"] == {
+        "saturate": {"bits": 18, "layers": ["b"]},
+        "wrap": {"bits": 32, "layers": ["b"]},
+    }
+    assert found["gap"]["bits"] == 17 and found["gap"]["points"] == pytest.approx(50)
+
+
+def test_policies_that_agree_have_no_gap():
+    same = {32: 0.8, 17: 0.7}
+    assert overflow_policies(overflow("all", saturate=same, wrap=same))["gap"] == {}
+
+
+def test_remedies_are_compared_with_plain_saturation_at_the_same_loss():
+    def rows(technique, policy, accuracies):
+        return curve(accuracies).assign(technique=technique, policy=policy)
+
+    table = pd.concat(
+        [
+            rows("plain", "saturate", {32: 0.8, 19: 0.8, 18: 0.79, 17: 0.5, 16: 0.1}),
+            rows("tile 8", "saturate", {18: 0.8, 17: 0.8, 16: 0.79}),
+            rows("rescaled", "none", {19: 0.7, 18: 0.6}),
+        ],
+        ignore_index=True,
+    )
+    rows = reliefs(table)
+    assert too_narrow(table, rows)["technique"] == "tile 8" and too_narrow(table, rows)["plain_accuracy"] == 0.5
+    plain, tile, rescaled = rows
+    assert plain["widths"] == {"none": 19, "tenth": 19, "one": 18} and set(plain["saved"].values()) == {0}
+    assert tile["widths"] == {"none": 17, "tenth": 17, "one": 16} and tile["saved"]["one"] == 2
+    assert rescaled["widths"]["one"] == 32 and rescaled["saved"]["one"] == -14
 
 
 def scalesim(*rows: tuple) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 from matplotlib.figure import Figure
 
 from lib.report import style
-from lib.report.figures import arch, bench, fixedpoint, model, quant
+from lib.report.figures import arch, bench, fixedpoint, model, pairwise, quant, requantization, throughput
 
 FIGURES = {
     function.__name__: function
@@ -17,6 +17,11 @@ FIGURES = {
         quant.layer_sensitivity,
         fixedpoint.bit_growth,
         fixedpoint.accumulator_width,
+        fixedpoint.accumulator_per_layer,
+        fixedpoint.accumulator_relief,
+        requantization.requantization,
+        throughput.step_times,
+        pairwise.pairwise,
         arch.dse_cycles,
         arch.dse_utilization,
         arch.dse_energy,

@@ -1,0 +1,47 @@
+"""How fast the integer engine is, where its time goes, and what the machine could do at best."""
+
+from collections.abc import Callable
+from statistics import median
+from time import perf_counter
+
+import numpy as np
+
+from lib.fixedpoint.model import Feeds, IntegerModel
+from lib.fixedpoint.operators.linear import Linear
+from lib.fixedpoint.products import exact_product
+
+
+def step_times(model: IntegerModel, feeds: Feeds, rounds: int) -> list[dict]:
+    """One row per step of the program: its median time on one batch and one thread.
+
+    For layers that multiply also the time of the sums of products alone, their multiply-accumulates and their rate.
+    """
+    values, rows = dict(feeds), []
+    for step in model.steps:
+        inputs = [values[name] for name in step.inputs]
+        values[step.output] = step.run(*inputs)
+        row = {"step": step.node, "ms": _median_ms(lambda run=step.run, x=inputs: run(*x), rounds)}
+        if isinstance(step.run, Linear):
+            row["sums_ms"] = _median_ms(lambda run=step.run, x=inputs: run.sums(*x), rounds)
+            row["macs"] = values[step.output].size * step.run.macs_per_output
+            row["gmac_per_s"] = row["macs"] / row["sums_ms"] / 1e6
+        rows.append(row)
+    return rows
+
+
+def peak_gmac_per_s(rounds: int, size: int = 1024) -> float:
+    """Rate of one large product of 8-bit matrices that stay in the cache: what a thread of this machine can do at best.
+
+    In 10^9 multiply-accumulates a second.
+    """
+    a = np.random.default_rng(0).integers(-128, 128, (size, size), np.int8)
+    return size**3 / _median_ms(lambda: exact_product(a, a), rounds) / 1e6
+
+
+def _median_ms(call: Callable[[], object], rounds: int) -> float:
+    times = []
+    for _ in range(rounds):
+        start = perf_counter()
+        call()
+        times.append(perf_counter() - start)
+    return 1000 * median(times)
