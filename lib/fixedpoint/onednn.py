@@ -51,7 +51,7 @@ def product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def convolution(weight: np.ndarray, zero_point: int, window: Window, groups: int) -> Convolution | None:
     """The sums of products of a convolution: a function of uint8 x [B, C, *size], giving float32 [B · outputs, N].
 
-    weight : integers [N, C / groups, *kernel]; zero_point : of x, taken off its values
+    weight : integers [N, C / groups, *kernel]; zero_point : of x, with which it is padded; it is not taken off x
     The sums are integers. None where they could exceed the 2^24 up to which float32 holds them all, or where the
     weights have more than 8 bits.
     """
@@ -63,15 +63,22 @@ def convolution(weight: np.ndarray, zero_point: int, window: Window, groups: int
     flat = weight.ndim == 3  # one spatial axis: an image of height 1
     strides, dilations = ([1, *sizes] if flat else list(sizes) for sizes in (window.strides, window.dilations))
     scales, zeros = torch.ones(len(weight)), torch.zeros(len(weight), dtype=torch.int64)
-    geometry = (strides, [0, 0], dilations, groups)
     kernels = torch.from_numpy((weight[:, :, None] if flat else weight).astype(np.int8))
-    packed = torch.ops.onednn.qconv_prepack(kernels, scales, 1.0, zero_point, *geometry, None)
+
+    @cache
+    def packed(pads: tuple[int, ...]) -> torch.Tensor:
+        return torch.ops.onednn.qconv_prepack(kernels, scales, 1.0, 0, strides, pads, dilations, groups, None)
 
     def convolve(x: np.ndarray) -> np.ndarray:
-        image = torch.from_numpy(window.padded(x, zero_point))
-        image = (image[:, :, None] if flat else image).contiguous(memory_format=torch.channels_last)
+        pads, axes = window.pads(x.shape[2:]), x.ndim - 2
+        if zero_point == 0 and pads[:axes] == pads[axes:]:  # oneDNN pads with 0, on both sides alike
+            pads = (0, *pads[:axes])[-2:]
+        else:
+            x, pads = window.padded(x, zero_point), (0, 0)
+        image = torch.from_numpy(x[:, :, None] if flat else x).contiguous(memory_format=torch.channels_last)
+        geometry = (strides, pads, dilations, groups)
         sums = torch.ops.onednn.qconv2d_pointwise(
-            image, 1.0, zero_point, packed, scales, zeros, None, *geometry, 1.0, 0, torch.float32, "none", [], ""
+            image, 1.0, 0, packed(pads), scales, zeros, None, *geometry, 1.0, 0, torch.float32, "none", [], ""
         )
         return sums.permute(0, 2, 3, 1).reshape(-1, len(weight)).numpy()
 

@@ -9,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from lib.fixedpoint.layout import channels_first
+
 
 class Quantization(NamedTuple):
     """How a tensor's integers q stand for real values: scale · (q - zero_point).
@@ -45,7 +47,7 @@ def quantize(x: np.ndarray, quantization: Quantization) -> np.ndarray:
     low, high = np.float32(limits.min - zero), np.float32(limits.max - zero)
     planes = np.ascontiguousarray(x).reshape(samples, channels, prod(size))
     _quantize(planes, np.float32(scale), low, high, zero, y.reshape(samples, prod(size), channels))
-    return np.moveaxis(y, -1, 1) if x.ndim > 2 else y.reshape(x.shape)
+    return channels_first(y) if x.ndim > 2 else y.reshape(x.shape)
 
 
 @njit(nogil=True, cache=True)
@@ -82,7 +84,7 @@ def requantize(
     >>> requantize(np.int32([[1, 3, 5, 999]]), np.full(4, 0.5, np.float32), np.int8(0)).tolist()
     [[0, 2, 2, 127]]
     """
-    offset = np.ascontiguousarray(np.broadcast_to(np.int32(offset), len(multiplier)))
+    offset = np.full(len(multiplier), offset, np.int32)
     limits = np.iinfo(zero_point.dtype)
     zero = np.int32(zero_point)
     y = np.empty(sums.shape, zero_point.dtype)

@@ -7,6 +7,7 @@ from math import prod
 import numpy as np
 from numba import njit
 
+from lib.fixedpoint.layout import channels_first, pixels_first
 from lib.graph import Shape, resolved_pads
 
 WORD = 8  # bytes that are copied at a time
@@ -31,7 +32,7 @@ class Window:
 
     def pads(self, size: Shape) -> Shape:
         """Padding for an image of `size`: all begins, then all ends."""
-        out = tuple(-(-s // stride) for s, stride in zip(size, self.strides, strict=True))
+        out = tuple(-(-s // stride) for s, stride in zip(size, self.strides, strict=True))  # that of auto_pad SAME
         return resolved_pads(self.given, self.kernel, size, out)
 
     def output_size(self, size: Shape) -> Shape:
@@ -56,7 +57,7 @@ class Window:
             return x
         begins, ends = pads[:axes], pads[axes:]
         shape = (*x.shape[:2], *(b + s + e for b, s, e in zip(begins, x.shape[2:], ends, strict=True)))
-        padded = channels_last(shape, x.dtype)
+        padded = channels_first(np.empty((shape[0], *shape[2:], shape[1]), x.dtype))
         padded[...] = fill
         inside = tuple(slice(b, b + s) for b, s in zip(begins, x.shape[2:], strict=True))
         padded[(slice(None), slice(None), *inside)] = x
@@ -77,7 +78,7 @@ class Window:
         x : int8 [B, C, *size], padded with `fill`
         """
         size, channels = self.output_size(x.shape[2:]), x.shape[1]
-        image = np.ascontiguousarray(np.moveaxis(self.padded(x, fill), 1, -1))
+        image = pixels_first(self.padded(x, fill))
         if prod(self.kernel) == prod(self.strides) == 1:
             return image.reshape(-1, channels)
         steps = np.array(image.strides[1:-1])  # bytes from one pixel to the next, per axis
@@ -128,8 +129,3 @@ def _gather_bytes(images, windows, taps, run, rows):
                 for i in range(run):
                     rows[row + i] = images[sample, window + tap + i]
                 row += run
-
-
-def channels_last(shape: Shape, dtype: np.dtype) -> np.ndarray:
-    """An uninitialized array [B, C, *size] whose memory holds the channels innermost, as the kernels read them."""
-    return np.moveaxis(np.empty((shape[0], *shape[2:], shape[1]), dtype), -1, 1)

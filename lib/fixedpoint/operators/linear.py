@@ -10,6 +10,7 @@ import numpy as np
 from lib.fixedpoint import onednn
 from lib.fixedpoint.accumulator import INT32, Accumulator
 from lib.fixedpoint.arithmetic import signed_bits
+from lib.fixedpoint.layout import channels_first
 from lib.fixedpoint.operators.narrow import narrow_sums
 from lib.fixedpoint.products import depthwise_product, exact_product
 from lib.fixedpoint.requantize import Quantization, requantize
@@ -48,12 +49,10 @@ class Linear:
             raise ValueError(f"the weights take {channels} channels and {axes} axes")
         size = self.window.output_size(x.shape[2:]) if self.window else x.shape[1:-1]
         filters = len(self.weight)
-        y = np.empty((len(x), *size, filters), self.y.dtype)
         step = max(1, PART_OUTPUTS // max(1, prod(size) * filters))
-        for first in range(0, len(x), step):
-            part = slice(first, first + step)
-            y[part] = self._part(x[part], observe).reshape(-1, *size, filters)
-        return np.moveaxis(y, -1, 1) if self.window else y
+        parts = [self._part(x[first : first + step], observe) for first in range(0, max(1, len(x)), step)]
+        y = (parts[0] if len(parts) == 1 else np.concatenate(parts)).reshape(len(x), *size, filters)
+        return channels_first(y) if self.window else y
 
     def _part(self, x: np.ndarray, observe: Callable | None) -> np.ndarray:
         if observe is None and self.requantization == "float32" and self.fits:  # the usual case, in one pass
@@ -74,16 +73,17 @@ class Linear:
     def sums(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Sums of products [B · outputs, N], int32 or integral float32, and what has still to be added, int32 [N]."""
         if self._convolution:
-            return self._convolution(x if x.dtype == np.uint8 else x.view(np.uint8) ^ np.uint8(128)), self.bias
+            unsigned, zero = _unsigned(x, self.x_zero_point)
+            return self._convolution(unsigned), self.offset(zero)
         rows, zero = self.rows(x)
         return self.product(rows), self.offset(zero)
 
     @cached_property
     def _convolution(self) -> onednn.Convolution | None:
-        """The convolution without patches, where the machine has it; int8 inputs are moved by 128."""
+        """The convolution without patches, where the machine has it."""
         if self.window is None or not onednn.available():
             return None
-        zero = int(self.x_zero_point) + (128 if self.x_zero_point.dtype == np.int8 else 0)
+        _, zero = _unsigned(self.x_zero_point, self.x_zero_point)
         return onednn.convolution(self.weight, zero, self.window, self.groups)
 
     def rows(self, x: np.ndarray) -> tuple[np.ndarray, int]:
@@ -176,3 +176,10 @@ class Linear:
             return [rows]
         split = rows.reshape(len(rows), self.taps, self.groups, -1)
         return [np.ascontiguousarray(split[:, :, group]).reshape(len(rows), -1) for group in range(self.groups)]
+
+
+def _unsigned(x: np.ndarray, zero_point: np.ndarray) -> tuple[np.ndarray, int]:
+    """x as uint8, and its zero point; int8 is moved by 128."""
+    if x.dtype == np.uint8:
+        return x, int(zero_point)
+    return x.view(np.uint8) ^ np.uint8(128), int(zero_point) + 128

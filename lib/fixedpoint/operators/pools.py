@@ -6,6 +6,7 @@ from math import prod
 import numpy as np
 from numba import njit
 
+from lib.fixedpoint.layout import channels_first, pixels_first
 from lib.fixedpoint.operators.tables import apply, every, rounded
 from lib.fixedpoint.requantize import Quantization, dequantize, quantize
 from lib.fixedpoint.rescale import requantizer
@@ -15,7 +16,7 @@ from lib.fixedpoint.window import Window
 def max_pool(x: np.ndarray, window: Window) -> np.ndarray:
     """Largest value under the window; padding never wins, being the type's smallest."""
     *above, columns = window.output_size(x.shape[2:])
-    image = np.ascontiguousarray(np.moveaxis(window.padded(x, np.iinfo(x.dtype).min), 1, -1))
+    image = pixels_first(window.padded(x, np.iinfo(x.dtype).min))
     samples, *_, width, channels = image.shape
     kernel, strides, dilations = (  # one spatial axis is an image of height 1
         (1, *given)[-2:] for given in (window.kernel, window.strides, window.dilations)
@@ -23,7 +24,7 @@ def max_pool(x: np.ndarray, window: Window) -> np.ndarray:
     everywhere = np.empty((samples, *above, width, channels), x.dtype)
     lines = (array.reshape(samples, prod(array.shape[1:-2]), width * channels) for array in (image, everywhere))
     _line_maxima(*lines, kernel, strides[0], (dilations[0], dilations[1] * channels))
-    return np.moveaxis(everywhere[..., :: strides[1], :][..., :columns, :], -1, 1)
+    return channels_first(everywhere[..., :: strides[1], :][..., :columns, :])
 
 
 @njit(nogil=True, cache=True)
@@ -63,7 +64,7 @@ class GlobalAveragePool:
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """8-bit [B, C, *size] to [B, C, 1, …]."""
         axes, pixels = tuple(range(2, x.ndim)), prod(x.shape[2:])
-        images = np.ascontiguousarray(np.moveaxis(x, 1, -1)).reshape(len(x), pixels, x.shape[1])
+        images = pixels_first(x).reshape(len(x), pixels, x.shape[1])
         sums = _pixel_sums(images) - np.int32(self.a.zero_point) * np.int32(pixels)
         rescale = requantizer(self.requantization, np.repeat(self.multiplier(pixels), sums.shape[1]))
         return rescale(sums, self.y.zero_point).reshape(*sums.shape, *(1,) * len(axes))

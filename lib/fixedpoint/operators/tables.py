@@ -6,6 +6,7 @@ from itertools import zip_longest
 import numpy as np
 from numba import njit
 
+from lib.fixedpoint.layout import channels_first, pixels_first
 from lib.fixedpoint.requantize import Quantization, dequantize, quantize
 from lib.graph import Shape
 
@@ -23,10 +24,10 @@ def apply(table: np.ndarray, x: np.ndarray) -> np.ndarray:
         return x
     if x.ndim < 2:
         return table[x.view(np.uint8)]
-    x = np.ascontiguousarray(np.moveaxis(x, 1, -1))  # as images lie in memory
+    x = pixels_first(x)
     y = np.empty(x.shape, table.dtype)
     _look_up(table, x.view(np.uint8).ravel(), y.ravel())
-    return np.moveaxis(y, -1, 1)
+    return channels_first(y)
 
 
 @njit(nogil=True, cache=True)
@@ -39,10 +40,10 @@ def apply_pair(table: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """table [256 · 256] at (a, b), whose shapes broadcast."""
     if a.shape != b.shape or a.ndim < 2:
         return table[a.view(np.uint8) * np.uint16(256) + b.view(np.uint8)]
-    a, b = (np.ascontiguousarray(np.moveaxis(x, 1, -1)) for x in (a, b))  # as images lie in memory
+    a, b = (pixels_first(x) for x in (a, b))
     y = np.empty(a.shape, table.dtype)
     _look_up_pair(table, a.view(np.uint8).ravel(), b.view(np.uint8).ravel(), y.ravel())
-    return np.moveaxis(y, -1, 1)
+    return channels_first(y)
 
 
 @njit(nogil=True, cache=True)
