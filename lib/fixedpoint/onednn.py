@@ -52,11 +52,11 @@ def convolution(weight: np.ndarray, zero_point: int, window: Window, groups: int
     """The sums of products of a convolution: a function of uint8 x [B, C, *size], giving float32 [B · outputs, N].
 
     weight : integers [N, C / groups, *kernel]; zero_point : of x, with which it is padded; it is not taken off x
-    The sums are integers. None where they could exceed the 2^24 up to which float32 holds them all, or where the
-    weights have more than 8 bits.
+    The sums are integers. None where they could exceed the 2^24 up to which float32 holds them all, where the weights
+    have more than 8 bits, or the machine has no such convolution.
     """
     largest = 255 * np.abs(weight.astype(np.int64)).reshape(len(weight), -1).sum(1).max()
-    if largest > 1 << 24 or weight.min() < -128 or weight.max() > 127:
+    if not available() or largest > 1 << 24 or weight.min() < -128 or weight.max() > 127:
         return None
     import torch
 

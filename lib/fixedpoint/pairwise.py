@@ -25,6 +25,8 @@ from lib.fixedpoint.operators.linear import Linear
 class PairwiseLinear(Linear):
     """A Linear layer of uint8 activations and int8 weights, its products added in saturating pairs."""
 
+    _convolution = None  # its sums are exact
+
     def sums(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         rows, zero = self.rows(x)  # int8, lower by 128 than what is multiplied
         unsigned = rows.view(np.uint8) ^ np.uint8(128)

@@ -16,6 +16,7 @@ from lib.fixedpoint.operators.linear import Linear
 from lib.fixedpoint.operators.narrow import with_accumulator
 from lib.fixedpoint.overflow import ALL, narrowed, outcomes, outputs_per_sample
 
+INTERESTING = 5  # widths, the widest in which sums overflow: far below them nothing helps
 TILES = (8, 16, 32)  # products summed in the narrow accumulator before they move to the wide one
 
 
@@ -79,7 +80,7 @@ def relief_study(model: IntegerModel, x: np.ndarray, labels: np.ndarray, widths:
     """One row per technique, width and policy: accuracy and share of overflowed outputs with all layers narrow.
 
     x : inputs [N, C, …], float32; labels : [N]; widths : accumulator bits
-    "plain" is no technique. "reordered" and "tile 8", … are measured at the widths at which plain saturation overflows,
+    "plain" is no technique. "reordered" and "tile 8", … are measured at the widest widths at which plain saturation overflows,
     the weights made to fit ("rescaled", "clipped") at all below the bound, where they never overflow: policy "none".
     """
     outputs = outputs_per_sample(model, x)[ALL]
@@ -96,7 +97,8 @@ def relief_study(model: IntegerModel, x: np.ndarray, labels: np.ndarray, widths:
     plain = measured(
         [("plain", bits, how, narrowed(model, Accumulator(bits, how))) for bits, how in product(widths, POLICIES)]
     )
-    too_narrow = [row["accumulator_bits"] for row in plain if row["policy"] == "saturate" and row["overflow_share"] > 0]
+    too_narrow = {row["accumulator_bits"] for row in plain if row["policy"] == "saturate" and row["overflow_share"] > 0}
+    too_narrow = sorted(too_narrow)[-INTERESTING:]
     bound = max(step.run.bound_bits for step in model.layers)
 
     reordered = [("reordered", bits, "saturate", _reordered(model, bits)) for bits in too_narrow]

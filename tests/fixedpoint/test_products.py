@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib.fixedpoint import IntegerModel, model, onednn
+from lib.fixedpoint import IntegerModel, model, onednn, vnni
 from lib.fixedpoint.operators.linear import Linear
 from lib.fixedpoint.products import depthwise_product, exact_product
-from lib.fixedpoint.requantize import Quantization
+from lib.fixedpoint.requantize import Quantization, requantize
 from lib.fixedpoint.scratch import file_array, release
 from lib.fixedpoint.throughput import step_times
 from lib.fixedpoint.window import Window
@@ -57,6 +57,65 @@ def test_convolution_with_and_without_patches_gives_the_same_sums(case, groups, 
         groups=groups,
     )
     np.testing.assert_array_equal(layer.accumulate(x), layer.exact_sums(*layer.rows(x)))
+
+
+@pytest.mark.skipif(not vnni.available(), reason="this CPU has no AVX-512 VNNI")
+@pytest.mark.parametrize("kind", [np.uint8, np.int8])
+@often
+@given(
+    case=windows(),
+    channels=st.integers(1, 9),
+    filters=st.sampled_from([1, 5, 16, 17, 64, 70]),
+    extreme=st.booleans(),
+    zeros=st.tuples(*[st.sampled_from([0, 1, 100, 255])] * 2),
+    seed=seeds,
+)
+def test_outputs_of_one_pass_are_requantized_exact_sums(kind, case, channels, filters, extreme, zeros, seed):
+    (window, size), rng = case, np.random.default_rng(seed)
+    x_zero, y_zero = (np.uint8(zero).view(kind) for zero in zeros)
+    x, weight = integers(rng, (3, channels, *size), kind), integers(rng, (filters, channels, *window.kernel), np.int8)
+    if extreme:
+        x, weight = (
+            np.where(a > np.median(a), *np.array([np.iinfo(a.dtype).max, np.iinfo(a.dtype).min], a.dtype))
+            for a in (x, weight)
+        )
+    layer = Linear(
+        weight=weight.astype(np.int32),
+        bias=integers(rng, filters, np.int32) // 2,
+        x_zero_point=x_zero,
+        multiplier=np.float32(2.0) ** rng.uniform(-30, 3, filters).astype(np.float32),
+        y=Quantization(np.float32(1), y_zero),
+        window=window,
+        groups=1,
+    )
+    sums = layer.exact_sums(*layer.rows(x))
+    expected = requantize(sums, layer.multiplier, y_zero).reshape(3, *window.output_size(size), filters)
+    np.testing.assert_array_equal(layer(x), np.moveaxis(expected, -1, 1))
+    np.testing.assert_array_equal(layer.accumulate(x), sums)
+
+
+@pytest.mark.skipif(not vnni.available(), reason="this CPU has no AVX-512 VNNI")
+def test_convolution_of_one_pass_adds_modulo_32_bits_and_takes_empty_batches():
+    convolve = vnni.convolution(np.full((1, 70000, 1), 127), 0, Window((1,), {}), 1)
+    assert convolve(np.full((1, 70000, 1), 255, np.uint8)).tolist() == [[(70000 * 127 * 255 + 2**31) % 2**32 - 2**31]]
+    assert convolve(np.zeros((0, 70000, 3), np.uint8)).shape == (0, 1)
+
+
+@pytest.mark.skipif(not vnni.available(), reason="this CPU has no AVX-512 VNNI")
+@pytest.mark.parametrize("filters", [1, 2, 15, 16, 17, 31, 33, 81])
+def test_convolution_of_one_pass_stores_nothing_beyond_its_outputs(filters, monkeypatch):
+    convolve = vnni.convolution(np.ones((filters, 4, 1), np.int32), 0, Window((1,), {}), 1)
+    x, constants, memory = np.ones((2, 4, 7), np.uint8), np.ones((2, filters), np.int32), []
+
+    def guarded(shape, dtype):
+        memory.append(np.full(np.prod(shape) * np.dtype(dtype).itemsize + 128, 170, np.uint8))
+        return memory[-1][64:-64].view(dtype).reshape(shape)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "empty", guarded)
+        sums, outputs = convolve(x), convolve.outputs(x, constants[0].astype(np.float32), np.uint8(3), constants[1])
+    assert (sums == 4).all() and (outputs == 8).all() and len(memory) == 2
+    assert all((guard == 170).all() for made in memory for guard in (made[:64], made[-64:]))
 
 
 def test_a_convolution_whose_sums_float32_cannot_hold_is_not_given_to_it():

@@ -7,7 +7,7 @@ from math import prod
 
 import numpy as np
 
-from lib.fixedpoint import onednn
+from lib.fixedpoint import onednn, vnni
 from lib.fixedpoint.accumulator import INT32, Accumulator
 from lib.fixedpoint.arithmetic import signed_bits
 from lib.fixedpoint.layout import channels_first
@@ -56,6 +56,9 @@ class Linear:
 
     def _part(self, x: np.ndarray, observe: Callable | None) -> np.ndarray:
         if observe is None and self.requantization == "float32" and self.fits:  # the usual case, in one pass
+            if isinstance(self._convolution, vnni.Convolution):
+                unsigned, zero = _unsigned(x, self.x_zero_point)
+                return self._convolution.outputs(unsigned, self._multipliers, self.y.zero_point, self.offset(zero))
             sums, offset = self.sums(x)
             return requantize(sums, self._multipliers, self.y.zero_point, offset)
         sums = self.accumulate(x)
@@ -68,7 +71,7 @@ class Linear:
         if not exact and not self.fits:
             return narrow_sums(self, x)
         sums, offset = self.sums(x)
-        return sums.astype(np.int32) + offset
+        return sums.astype(np.int32, copy=False) + offset
 
     def sums(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Sums of products [B · outputs, N], int32 or integral float32, and what has still to be added, int32 [N]."""
@@ -79,12 +82,13 @@ class Linear:
         return self.product(rows), self.offset(zero)
 
     @cached_property
-    def _convolution(self) -> onednn.Convolution | None:
+    def _convolution(self) -> vnni.Convolution | onednn.Convolution | None:
         """The convolution without patches, where the machine has it."""
-        if self.window is None or not onednn.available():
+        if self.window is None:
             return None
         _, zero = _unsigned(self.x_zero_point, self.x_zero_point)
-        return onednn.convolution(self.weight, zero, self.window, self.groups)
+        geometry = (self.weight, zero, self.window, self.groups)
+        return vnni.convolution(*geometry) or onednn.convolution(*geometry)
 
     def rows(self, x: np.ndarray) -> tuple[np.ndarray, int]:
         """Patches of x as int8 [B · outputs, taps · C], and their zero point; uint8 is moved by 128."""
