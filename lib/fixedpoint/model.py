@@ -22,6 +22,10 @@ from lib.graph import Graph, load
 BATCH = 64  # samples executed at a time, so that their tensors stay in the caches
 MEMORY_BYTES = 1 << 30  # results larger than this go to files
 
+# Once it has freed a block of this size, glibc keeps what tensors leave behind for those to come, instead of handing it
+# back to the system and fetching it page by page in every run. Source: man 3 mallopt, M_MMAP_THRESHOLD.
+np.empty(24 << 20, np.uint8)
+
 Feeds = dict[str, np.ndarray]
 Observer = Callable[[Step, np.ndarray, np.ndarray], None]
 

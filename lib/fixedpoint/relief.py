@@ -80,8 +80,9 @@ def relief_study(model: IntegerModel, x: np.ndarray, labels: np.ndarray, widths:
     """One row per technique, width and policy: accuracy and share of overflowed outputs with all layers narrow.
 
     x : inputs [N, C, …], float32; labels : [N]; widths : accumulator bits
-    "plain" is no technique. "reordered" and "tile 8", … are measured at the widest widths at which plain saturation overflows,
-    the weights made to fit ("rescaled", "clipped") at all below the bound, where they never overflow: policy "none".
+    "plain" is no technique. "reordered" and "tile 8", … are measured at the widest of the widths at which plain
+    saturation overflows, the weights made to fit ("rescaled", "clipped") at all below the bound, where they never
+    overflow: policy "none".
     """
     outputs = outputs_per_sample(model, x)[ALL]
     widths = list(widths)

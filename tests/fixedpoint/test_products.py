@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lib.fixedpoint import IntegerModel, model, onednn, vnni
+from lib.fixedpoint.operators import tables
 from lib.fixedpoint.operators.linear import Linear
 from lib.fixedpoint.products import depthwise_product, exact_product
 from lib.fixedpoint.requantize import Quantization, requantize
@@ -122,6 +123,16 @@ def test_a_convolution_whose_sums_float32_cannot_hold_is_not_given_to_it():
     window = Window((3, 3), {})
     assert onednn.convolution(np.full((1, 58, 3, 3), 127), 0, window, 1) is None
     assert onednn.convolution(np.full((1, 1, 3, 3), 128), 0, window, 1) is None
+
+
+@often
+@given(st.sampled_from([np.uint8, np.int8]), seeds)
+def test_adding_images_and_looking_up_give_the_same(kind, seed):
+    rng = np.random.default_rng(seed)
+    a, b, y = (Quantization(np.float32(2.0 ** rng.uniform(-9, 3)), kind(integers(rng, (), kind))) for _ in range(3))
+    p, q = (integers(rng, (2, 5, 7, 11), kind) for _ in range(2))
+    table = tables.add_table(a, b, y)
+    np.testing.assert_array_equal(tables.add(a, b, y)(p, q), tables.apply_pair(table, p, q))
 
 
 @pytest.mark.parametrize("kind", [np.int8, np.int16])
