@@ -3,11 +3,14 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from threading import current_thread
 from typing import TypeVar
 
 from lib.fixedpoint import onednn
 
 Result = TypeVar("Result")
+WORKER = "batches"
 
 
 def over_batches(
@@ -20,6 +23,15 @@ def over_batches(
     """
     threads = threads or os.cpu_count() or 1
     batches = [x[first : first + size] for first in range(0, len(x), size)]
-    with onednn.one_thread(), ThreadPoolExecutor(threads) as pool:
+    # A worker that waits for workers might wait for ever.
+    alone = threads == 1 or current_thread().name.startswith(WORKER)
+    with onednn.one_thread():
         for first in range(0, len(batches), threads):
-            yield from pool.map(function, batches[first : first + threads])
+            together = batches[first : first + threads]
+            yield from map(function, together) if alone else _pool(threads).map(function, together)
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    """Threads that stay, and with them the memory that they have warmed up."""
+    return ThreadPoolExecutor(threads, thread_name_prefix=WORKER)
