@@ -15,7 +15,7 @@ from lib.quant.scheme import Scheme
 
 FLOAT32 = {"scheme": "float32", "format": "", "activation": "", "granularity": "", "calibration": ""}
 # One call at a larger batch takes as long as many single ones and averages over them: fewer are needed.
-ROUNDS_PER_BATCH_ROUND = 5
+ROUNDS_PER_BATCH_ROUND = 10
 
 log = logging.getLogger(__name__)
 
