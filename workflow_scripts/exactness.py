@@ -1,7 +1,8 @@
 """Compare the integer engine and the reference convolution with ONNX Runtime, integer by integer, and with PyTorch.
 
 ONNX Runtime runs each model in three configurations:
-matched - all quantized tensors made outputs, session.qdqisint8allowed = 1 where it matters: every tensor is compared
+matched - all quantized tensors made outputs, session.qdqisint8allowed = 1 where it matters: every tensor is compared,
+    of the whole test set for the reference scheme
 default - the session that its users get: the logits are compared, of some samples
 unfused - all tensors of some samples, graph optimizations off, so that layers of QDQ graphs run in float32: shows its
     own inconsistency
@@ -43,8 +44,9 @@ with job(snakemake) as log:
     workload, reference = snakemake.wildcards.workload, snakemake.params.reference
     data = dataset.load(snakemake.input.data)
     about = {"workload": workload, "dataset": data.name}
-    inputs, _ = data.test(snakemake.params.samples)
-    some, _ = data.test(min(snakemake.params.golden_samples, len(inputs)))
+    inputs, _ = data.test()
+    most, _ = data.test(snakemake.params.samples)
+    some, _ = data.test(snakemake.params.golden_samples)
 
     rows, golden_rows, start = [], [], time.perf_counter()
     for count, path in enumerate(snakemake.input.quantized, start=1):
@@ -55,7 +57,7 @@ with job(snakemake) as log:
         int8_allowed = scheme.format == "qdq" and scheme.signed
         matched = runtime(exposed, int8_allowed)
         configurations = {
-            "matched": (matched, inputs),
+            "matched": (matched, inputs if scheme.name == reference else most),
             "default": (runtime(model.graph.model), some),
             "unfused": (runtime(exposed, optimize=False), some),
         }

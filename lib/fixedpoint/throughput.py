@@ -1,11 +1,13 @@
 """How fast the integer engine is, where its time goes, and what the machine could do at best."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from statistics import median
 from time import perf_counter
 
 import numpy as np
 
+from lib.fixedpoint.accumulator import Accumulator
 from lib.fixedpoint.model import Feeds, IntegerModel
 from lib.fixedpoint.operators.linear import Linear
 from lib.fixedpoint.products import exact_product
@@ -14,7 +16,8 @@ from lib.fixedpoint.products import exact_product
 def step_times(model: IntegerModel, feeds: Feeds, rounds: int) -> list[dict]:
     """One row per step of the program: its median time on one batch and one thread.
 
-    For layers that multiply also the time of the sums of products alone, their multiply-accumulates and their rate.
+    For layers that multiply also their multiply-accumulates, their rate, requantization included, and the rate at which
+    their products are added one after the other in an accumulator that saturates.
     """
     values, rows = dict(feeds), []
     for step in model.steps:
@@ -22,9 +25,11 @@ def step_times(model: IntegerModel, feeds: Feeds, rounds: int) -> list[dict]:
         values[step.output] = step.run(*inputs)
         row = {"step": step.node, "ms": _median_ms(lambda run=step.run, x=inputs: run(*x), rounds)}
         if isinstance(step.run, Linear):
-            row["sums_ms"] = _median_ms(lambda run=step.run, x=inputs: run.sums(*x), rounds)
             row["macs"] = values[step.output].size * step.run.macs_per_output
-            row["gmac_per_s"] = row["macs"] / row["sums_ms"] / 1e6
+            row["gmac_per_s"] = row["macs"] / row["ms"] / 1e6
+            narrow = replace(step.run, accumulator=Accumulator(12, "saturate"))
+            narrow_ms = _median_ms(lambda run=narrow, x=inputs: run.accumulate(*x), max(3, rounds // 20))
+            row["saturating_gmac_per_s"] = row["macs"] / narrow_ms / 1e6
         rows.append(row)
     return rows
 

@@ -25,6 +25,7 @@ def equality(exactness: pd.DataFrame) -> dict:
         "tensors": len(matched),
         "tensors_differing": int((matched.differing > 0).sum()),
         "samples": int(matched.samples.max()),
+        "fewest_samples": int(matched.samples.min()),
         "unfused_samples": int(parts["unfused"].samples.max()),
         "schemes": len(table),
         "inconsistent_default": table[table.default_differing > 0].index.tolist(),
