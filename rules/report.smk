@@ -1,7 +1,18 @@
 """Gather the tables of all workloads, draw the figures, write the documents."""
 
 FIGURES = yaml.safe_load((ROOT / "rules/figures.yaml").read_text())
-GALLERY = ["accuracy_per_scheme", "accuracy_vs_latency", "accumulator_width", "bit_growth", "dse_cycles", "roofline"]
+GALLERY = [
+    "accuracy_per_scheme",
+    "accuracy_vs_latency",
+    "accumulator_width",
+    "accumulator_per_layer",
+    "bit_growth",
+    "requantization",
+    "pairwise",
+    "step_times",
+    "dse_cycles",
+    "roofline",
+]
 STAGES = sorted(ROOT.glob("rules/*.smk"))
 DATASETS = sorted({workload["dataset"] for workload in config["workloads"].values()})
 # What each table is gathered from.
@@ -193,7 +204,7 @@ rule gallery:
         readme=ancient("README.md"),
         templates=[ROOT / "docs/gallery.md.j2", ROOT / "docs/measured.md.j2"],
         figures=expand("results/figures/{figure}.png", figure=GALLERY),
-        tables=expand("results/tables/{table}.csv", table=["accuracy", "latency"]),
+        tables=expand("results/tables/{table}.csv", table=["accuracy", "latency", "exactness", "throughput"]),
         provenance=expand("results/data/{dataset}.json", dataset=DATASETS),
         machine="results/bench/machine.json",
         page="results/report.html",
