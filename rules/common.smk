@@ -131,7 +131,7 @@ SCHEMES = scheme_names()
 DESIGNS = design_names()
 REFERENCE = config["quant"]["reference"]
 # The reference scheme in the format that every ONNX runtime reads.
-REFERENCE_QDQ = "qdq_" + REFERENCE.split("_", 1)[1]
+REFERENCE_QDQ = "_".join(["qdq", *REFERENCE.split("_")[1:]])
 
 
 wildcard_constraints:
