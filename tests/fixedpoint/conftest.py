@@ -29,15 +29,14 @@ def runtime():
 
 
 @pytest.fixture(scope="session")
-def one_node(tmp_path_factory):
+def one_node(model_of):
     """A model of one quantized operator: one_node(op, feeds, constants, dtype, **attributes).
 
     constants : the node's inputs in order; None stands for the next of the feeds, "" for an absent input
     """
-    path = tmp_path_factory.mktemp("nodes") / "node.onnx"
 
     def make(op: str, feeds: dict, constants: list, dtype, domain: str = "com.microsoft", **attributes):
-        names, initializers, runtime_inputs = [], [], iter(feeds)
+        names, stored, runtime_inputs = [], {}, iter(feeds)
         for index, value in enumerate(constants):
             if value is None:
                 names.append(next(runtime_inputs))
@@ -45,34 +44,17 @@ def one_node(tmp_path_factory):
                 names.append("")
             else:
                 names.append(f"c{index}")
-                initializers.append(numpy_helper.from_array(np.asarray(value), names[-1]))
-        inputs = [
-            helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(x.dtype), [None, *x.shape[1:]])
-            for name, x in feeds.items()
-        ]
-        rank = next(iter(feeds.values())).ndim
-        output = helper.make_tensor_value_info("y", helper.np_dtype_to_tensor_dtype(np.dtype(dtype)), [None] * rank)
+                stored[names[-1]] = value
         node = helper.make_node(op, names, ["y"], name="node", domain=domain, **attributes)
-        graph = helper.make_graph([node], "g", inputs, [output], initializers)
-        opsets = [helper.make_opsetid("", 20), helper.make_opsetid("com.microsoft", 1)]
-        model = helper.make_model(graph, opset_imports=opsets, ir_version=10)
-        onnx.save(model, path)
-        return model, path
+        return model_of([node], feeds, stored, dtype, rank=next(iter(feeds.values())).ndim)
 
     return make
 
 
 @pytest.fixture(scope="session")
-def differing(one_node, runtime):
+def differing(one_node, differences):
     """How many integers of one operator differ from onnxruntime's."""
-
-    def count(op: str, feeds: dict, constants: list, dtype, **attributes) -> int:
-        model, path = one_node(op, feeds, constants, dtype, **attributes)
-        ours, theirs = IntegerModel.from_onnx(path).run(feeds)["y"], runtime(model)(feeds)["y"]
-        assert (ours.dtype, ours.shape) == (theirs.dtype, theirs.shape)
-        return int(np.count_nonzero(ours != theirs))
-
-    return count
+    return lambda op, feeds, *given, **attributes: differences(one_node(op, feeds, *given, **attributes), feeds)
 
 
 @pytest.fixture(scope="session")
@@ -165,11 +147,17 @@ def model_of(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def graph_differing(model_of, runtime):
+def graph_differing(model_of, differences):
     """How many integers of the output y of any nodes differ from onnxruntime's."""
+    return lambda nodes, feeds, *given, **fields: differences(model_of(nodes, feeds, *given, **fields), feeds)
 
-    def count(nodes: list, feeds: dict, constants: dict, dtype, **fields) -> int:
-        model, path = model_of(nodes, feeds, constants, dtype, **fields)
+
+@pytest.fixture(scope="session")
+def differences(runtime):
+    """How many integers of the output y of a model, at a path, differ from onnxruntime's."""
+
+    def count(model_and_path: tuple, feeds: dict) -> int:
+        model, path = model_and_path
         ours, theirs = IntegerModel.from_onnx(path).run(feeds)["y"], runtime(model)(feeds)["y"]
         assert (ours.dtype, ours.shape) == (theirs.dtype, theirs.shape)
         return int(np.count_nonzero(ours != theirs))
