@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
+from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, numpy_helper
 
 from lib.errors import InputError
 
@@ -65,8 +65,8 @@ class Graph:
         self.model = model
         self.path = path
         self.nodes: list[NodeProto] = list(model.graph.node)
-        self._constants = {tensor.name for tensor in model.graph.initializer}
-        self.inputs = [value.name for value in model.graph.input if value.name not in self._constants]
+        stored = {tensor.name for tensor in model.graph.initializer}
+        self.inputs = [value.name for value in model.graph.input if value.name not in stored]
         self.outputs = [value.name for value in model.graph.output]
         self.producer = {name: node for node in self.nodes for name in node.output if name}
         self.consumers: dict[str, list[NodeProto]] = {}
@@ -82,6 +82,16 @@ class Graph:
             if node.op_type == "Constant" and "value" in (given := attributes(node)):
                 arrays[node.output[0]] = numpy_helper.to_array(given["value"])
         return arrays
+
+    @cached_property
+    def constants(self) -> set[str]:
+        """Names of the tensors that no input has an influence on: stored ones, and what is computed from them alone."""
+        names = {tensor.name for tensor in self.model.graph.initializer}
+        for node in self.nodes:  # a graph inside a node can read any tensor
+            inside = any(a.type in (AttributeProto.GRAPH, AttributeProto.GRAPHS) for a in node.attribute)
+            if not inside and all(name in names for name in node.input if name):
+                names.update(node.output)
+        return names
 
     @cached_property
     def shapes(self) -> dict[str, Shape]:
@@ -107,19 +117,19 @@ class Graph:
     @cached_property
     def layers(self) -> list[ComputeLayer]:
         """The layers that multiply by constant weights, in graph order; QDQ graphs count like float ones."""
-        return [self._layer(node) for node in self.nodes if self._multiplies_weights(node)]
+        return [self.layer(node) for node in self.nodes if self.multiplies_weights(node)]
 
     def _source(self, name: str) -> str:
         """The tensor behind DequantizeLinear: of a QDQ weight, the name of the stored integers."""
         node = self.producer.get(name)
         return node.input[0] if node is not None and node.op_type == "DequantizeLinear" else name
 
-    def _multiplies_weights(self, node: NodeProto) -> bool:
-        if node.op_type not in ("Conv", "Gemm", "MatMul"):
-            return False
-        return self._source(node.input[1]) in self._constants
+    def multiplies_weights(self, node: NodeProto) -> bool:
+        """Whether the node is a Conv, Gemm or MatMul by constants, quantized or not."""
+        return node.op_type in ("Conv", "Gemm", "MatMul") and node.input[1] in self.constants
 
-    def _layer(self, node: NodeProto) -> ComputeLayer:
+    def layer(self, node: NodeProto) -> ComputeLayer:
+        """A node that multiplies by weights, as a layer; raises InputError where one of its shapes is unknown."""
         given = attributes(node)
         needed = {"input": node.input[0], "weight": node.input[1], "output": node.output[0]}
         missing = [name for name in needed.values() if name not in self.shapes]

@@ -4,6 +4,7 @@ import ast
 import csv
 import fcntl
 import hashlib
+import importlib.util
 import os
 import shutil
 import sys
@@ -64,6 +65,39 @@ def design_names() -> list[str]:
 def dataset_of(wildcards) -> str:
     """The data set file of a workload."""
     return f"results/data/{config['workloads'][wildcards.workload]['dataset']}.npz"
+
+
+def provenance_of(wildcards) -> list[str]:
+    """The provenance of a workload's data set, for rules whose tables name it; nothing for a network without data.
+
+    As the input `provenance`, it is what `labelled` in workflow_scripts/job.py takes the data set's name from.
+    """
+    known = wildcards.workload in config["workloads"]
+    return [str(Path(dataset_of(wildcards)).with_suffix(".json"))] if known else []
+
+
+def model_of(wildcards) -> str:
+    """The float ONNX file of a network: a workload's is exported, another's is configured."""
+    return NETWORK_FILES.get(wildcards.workload, f"results/model/{wildcards.workload}.onnx")
+
+
+def network_files() -> dict[str, str]:
+    """The ONNX files of networks without data; `package:file` is a file inside an installed Python package.
+
+    Exits with one line where a package or a file is missing, or a workload has the same name.
+    """
+    files = {}
+    for name, place in config["arch"]["networks"].items():
+        package, _, file = place.rpartition(":")
+        found = importlib.util.find_spec(package) if package else None
+        if package and not found:
+            sys.exit(f"error: configuration: arch.networks.{name}: no Python package {package} is installed")
+        files[name] = str(Path(found.submodule_search_locations[0], file) if found else file)
+        if name in config["workloads"]:
+            sys.exit(f"error: configuration: arch.networks.{name}: a workload has this name; choose another")
+        if not Path(files[name]).is_file():
+            sys.exit(f"error: configuration: arch.networks.{name}: {files[name]}: no such file")
+    return files
 
 
 def busy_threads(count: int) -> int:
@@ -127,6 +161,9 @@ if workflow.is_main_process:
     ALIVE = release_stale_lock()
 
 WORKLOADS = list(config["workloads"])
+# What the architecture stage costs: networks without data, too.
+NETWORK_FILES = network_files()
+NETWORKS = [*WORKLOADS, *NETWORK_FILES]
 SCHEMES = scheme_names()
 DESIGNS = design_names()
 REFERENCE = config["quant"]["reference"]
@@ -135,7 +172,7 @@ REFERENCE_QDQ = "_".join(["qdq", *REFERENCE.split("_")[1:]])
 
 
 wildcard_constraints:
-    workload="|".join(WORKLOADS),
+    workload="|".join(NETWORKS),
     dataset="synthetic_signal|images",
     scheme="|".join({*SCHEMES, REFERENCE_QDQ}),
-    design="|".join(DESIGNS),
+    design=r"[1-9]\d*x[1-9]\d*_(?:os|ws|is)_[1-9]\d*(?:-[1-9]\d*-[1-9]\d*)?kb",

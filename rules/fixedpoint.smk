@@ -78,6 +78,32 @@ rule relief:
         "../workflow_scripts/relief.py"
 
 
+rule numerics:
+    input:
+        data=dataset_of,
+        model=f"results/quant/{{workload}}/{REFERENCE}.onnx",
+    output:
+        numerics="results/fixedpoint/{workload}/numerics.csv",
+    log:
+        "results/logs/fixedpoint/{workload}.numerics.log",
+    benchmark:
+        "results/benchmarks/fixedpoint/{workload}.numerics.tsv"
+    conda:
+        "../envs/fixedpoint.yaml"
+    threads: 2
+    resources:
+        mem_mb=1500,
+        runtime=20,
+    params:
+        code=fingerprint("numerics.py"),
+        scheme=REFERENCE,
+        numerics=config["fixedpoint"]["numerics"],
+    message:
+        "Measuring {wildcards.workload} with narrow accumulators and ways to requantize combined (progress in {log})"
+    script:
+        "../workflow_scripts/numerics.py"
+
+
 rule exactness:
     input:
         data=dataset_of,

@@ -39,7 +39,27 @@ TABLES = {
     "throughput": "results/fixedpoint/{workload}/throughput.csv",
     "step_times": "results/fixedpoint/{workload}/step_times.csv",
     "scalesim": "results/arch/{workload}/scalesim.csv",
+    "validation": "results/arch/{workload}/validation.csv",
+    "scalesim_findings": "results/arch/scalesim_findings.csv",
+    "arch_speed": "results/arch/{workload}/arch_speed.csv",
+    "coverage": "results/arch/{workload}/coverage.csv",
+    "numerics": "results/fixedpoint/{workload}/numerics.csv",
+    "joint": "results/arch/{workload}/joint.csv",
+    "pareto": "results/arch/{workload}/pareto.csv",
+    "winners": "results/arch/{workload}/winners.csv",
+    "design_sensitivity": "results/arch/{workload}/design_sensitivity.csv",
+    "bottlenecks": "results/arch/{workload}/bottlenecks.csv",
+    "returns": "results/arch/{workload}/returns.csv",
+    "trends": "results/arch/{workload}/trends.csv",
+    "mapping": "results/arch/{workload}/mapping.csv",
 }
+
+
+def gathered_over(table: str) -> list[str]:
+    """Whose parts a table consists of: networks without data have what the architecture stage computes alone."""
+    simulations = [] if config["arch"]["simulate_networks"] else ["scalesim", "validation", "arch_speed"]
+    needs_more = not TABLES[table].startswith("results/arch/") or table in ("joint", *simulations)
+    return WORKLOADS if needs_more else NETWORKS
 
 
 wildcard_constraints:
@@ -49,7 +69,7 @@ wildcard_constraints:
 
 rule table:
     input:
-        parts=lambda wildcards: expand(TABLES[wildcards.table], workload=WORKLOADS),
+        parts=lambda wildcards: expand(TABLES[wildcards.table], workload=gathered_over(wildcards.table)),
     output:
         table="results/tables/{table}.csv",
     log:
@@ -89,7 +109,6 @@ rule figure:
     params:
         code=fingerprint("figure.py"),
         caption=lambda wildcards: FIGURES[wildcards.figure]["caption"],
-        settings=lambda wildcards: {key: config["arch"][key] for key in FIGURES[wildcards.figure].get("settings", [])},
     message:
         "Drawing {output}"
     script:

@@ -71,3 +71,8 @@ def resnet_model(tmp_path_factory):
 @pytest.fixture(scope="session")
 def dscnn_model(tmp_path_factory):
     return trained("ds_cnn", learnable((3, 32, 32), 10), tmp_path_factory.mktemp("dscnn"))
+
+
+def pytest_collection_modifyitems(items):
+    """The whole workflow first: it takes longest, and the other processes do all the rest meanwhile."""
+    items.sort(key=lambda item: item.path.name != "test_workflow.py")

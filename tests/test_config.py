@@ -25,6 +25,7 @@ WRONG = {
     "array of size 0": ({"arch": {"arrays": ["0x8"]}}, "arch.arrays"),
     "percentile above 100": ({"quant": {"percentile": 120}}, "quant.percentile"),
     "no bandwidth": ({"arch": {"dram_gb_per_s": 0}}, "arch.dram_gb_per_s"),
+    "no time to simulate": ({"arch": {"scalesim_timeout_s": 0}}, "arch.scalesim_timeout_s"),
     "reference outside the sweep": ({"quant": {"formats": ["qdq"]}}, "quant.reference"),
 }
 

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 STAGES = ["data", "model", "quant", "bench", "fixedpoint", "arch", "report"]
-SHARED = {"lib.errors", "lib.files", "lib.graph"}
+SHARED = {"lib.errors", "lib.files", "lib.graph", "lib.interval"}
 UPSTREAM = {
     "data": set(),
     "model": {"data"},
@@ -20,12 +21,20 @@ UPSTREAM = {
     "report": {"bench", "fixedpoint", "arch"},
 }
 # What a distribution is called where it is not called as it is imported.
-DISTRIBUTION = {"PIL": "pillow", "yaml": "PyYAML", "markdown": "Markdown", "jinja2": "Jinja2"}
+DISTRIBUTION = {"PIL": "pillow", "yaml": "PyYAML", "markdown": "Markdown", "jinja2": "Jinja2", "zigzag": "zigzag-dse"}
+# Modules that run in an environment of their own instead of their stage's.
+APART = {"zigzag": ROOT / "lib" / "arch" / "zigzag.py"}
 
 
-def imports(folder: Path) -> set[str]:
+def modules(environment: str) -> set[Path]:
+    if environment in APART:
+        return {APART[environment]}
+    return set((ROOT / "lib" / environment).rglob("*.py")) - set(APART.values())
+
+
+def imports(files: Iterable[Path]) -> set[str]:
     names = set()
-    for file in folder.rglob("*.py"):
+    for file in files:
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Import):
                 names.update(alias.name for alias in node.names)
@@ -42,7 +51,7 @@ def pins() -> dict[str, str]:
 @pytest.mark.parametrize("stage", STAGES)
 def test_lib_imports_only_what_lies_upstream(stage):
     allowed = {stage, *UPSTREAM[stage]}
-    for name in imports(ROOT / "lib" / stage):
+    for name in imports((ROOT / "lib" / stage).rglob("*.py")):
         assert not name.startswith(("snakemake", "workflow_scripts")), name
         if name.startswith("lib.") and not any(name == shared or name.startswith(shared + ".") for shared in SHARED):
             assert name.split(".")[1] in allowed, name
@@ -50,26 +59,32 @@ def test_lib_imports_only_what_lies_upstream(stage):
 
 @pytest.mark.parametrize("stage, foreign", [("fixedpoint", "onnxruntime"), ("arch", "torch")])
 def test_independent_references_stay_independent(stage, foreign):
-    assert not any(name == foreign or name.startswith(foreign + ".") for name in imports(ROOT / "lib" / stage))
+    names = imports((ROOT / "lib" / stage).rglob("*.py"))
+    assert not any(name == foreign or name.startswith(foreign + ".") for name in names)
 
 
-@pytest.mark.parametrize("stage", STAGES)
-def test_conda_environment_has_the_pins_of_the_lock(stage):
-    environment = yaml.safe_load((ROOT / "envs" / f"{stage}.yaml").read_text())
+def listed(name: str) -> dict[str, str]:
+    """Pinned versions by distribution in a conda environment."""
+    environment = yaml.safe_load((ROOT / "envs" / f"{name}.yaml").read_text())
     (pip,) = [entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict)]
-    listed = dict(line.lower().split("==") for line in pip)
-    assert listed.items() <= pins().items()
+    return dict(line.lower().split("==") for line in pip)
 
 
-@pytest.mark.parametrize("stage", STAGES)
-def test_conda_environment_lists_what_the_stage_imports(stage):
-    environment = yaml.safe_load((ROOT / "envs" / f"{stage}.yaml").read_text())
-    (pip,) = [entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict)]
-    listed = {re.split("==", line)[0].lower() for line in pip}
-    for name in {name.split(".")[0] for name in imports(ROOT / "lib" / stage)}:
-        distribution = DISTRIBUTION.get(name, name).lower()
+@pytest.mark.parametrize("name", [*STAGES, *APART])
+def test_conda_environment_has_the_pins_of_the_lock(name):
+    assert listed(name).items() <= pins().items()
+
+
+@pytest.mark.parametrize("name", [*STAGES, *APART])
+def test_conda_environment_lists_what_its_modules_import(name):
+    for imported in {path.split(".")[0] for path in imports(modules(name))}:
+        distribution = DISTRIBUTION.get(imported, imported).lower()
         if distribution in pins():
-            assert distribution in listed, f"{stage} imports {name}"
+            assert distribution in listed(name), f"{name} imports {imported}"
+
+
+def test_zigzags_environment_adds_to_its_stages():
+    assert listed("arch").items() <= listed("zigzag").items()
 
 
 def test_lock_contains_what_the_project_asks_for():

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -116,9 +117,9 @@ def test_other_bandwidth_repeats_no_simulation_and_no_training(finished):
 
 
 def test_changed_architecture_code_trains_nothing(finished):
-    with edited(finished / "lib" / "arch" / "roofline.py", '"""', '"""Changed. '):
+    with edited(finished / "lib" / "arch" / "cost.py", '"""', '"""Changed. '):
         plan = planned(finished)
-    assert plan and not {"train", "export", "quantize", "bench", "overflow"} & plan.keys()
+    assert plan and not {"train", "export", "quantize", "bench", "overflow", "scalesim"} & plan.keys()
 
 
 def test_changed_training_code_trains_again(finished):
@@ -139,6 +140,21 @@ def test_deleted_figure_is_redrawn_alone(finished):
     assert planned(finished) == {"figure": 1, "report": 1, "page": 1}
     snakemake(finished, "all")
     assert hashes(finished, "figures/*", "tables/*", "report.*") == before
+
+
+def test_design_that_scalesim_fails_on_is_marked_and_the_rest_goes_on(finished, tmp_path):
+    folder = shutil.copytree(finished, tmp_path / "copy")
+    simulation = "results/arch/signal_cnn_1d/scalesim/8x8_ws_16kb"
+    with edited(folder / "config.yaml", "scalesim_timeout_s: 600", "scalesim_timeout_s: 0.01"):
+        output = snakemake(folder, f"{simulation}/status.json")
+    assert "warning: scalesim: design 8x8_ws_16kb failed: no result from SCALE-Sim after 0.01 s" in output
+    # With the default triggers the setting restored would repeat the simulation.
+    snakemake(folder, "results/report.md", "--rerun-triggers", "mtime")
+    for name in ("scalesim", "validation"):
+        table = pd.read_csv(folder / "results" / "tables" / f"{name}.csv").set_index(["workload", "design"])
+        failed = table["reason"] == "no result from SCALE-Sim after 0.01 s"
+        assert table.index[failed].tolist() == [("signal_cnn_1d", "8x8_ws_16kb")]
+        assert table[~failed]["reason"].isna().all() and len(table) > 4
 
 
 def test_dag_is_plain_graphviz_on_standard_output(finished):

@@ -1,35 +1,21 @@
-"""Collect all designs of a workload into one table, a row per design and layer.
+"""Cost the designs that SCALE-Sim simulated for one workload, a row per design and layer.
 
-Cycles and SRAM accesses in closed form must equal SCALE-Sim's on every layer, or the job fails. Then follow DRAM
-traffic, the roofline's verdict (time in the array against time on the DRAM interface) and energy by component.
+Cycles and SRAM accesses in closed form must equal SCALE-Sim's on every layer, or the job fails. A design on which
+SCALE-Sim itself failed has one row with the reason.
 """
 
-import json
-from dataclasses import asdict
 from pathlib import Path
 
-import pandas as pd
-from job import job
+from job import job, labelled
 
-from lib.arch import scalesim, topology
-from lib.arch.design import Design
-from lib.arch.designspace import design_table
-from lib.arch.energy import read_table
+from lib.arch import scalesim, technology, topology
+from lib.arch.designspace import simulated_table
 from lib.files import write_csv
 
 with job(snakemake):
+    given = snakemake.params
     layers = topology.read(snakemake.input.topology)
-    energies = read_table(snakemake.input.energies)
-    dataset = json.loads(Path(snakemake.input.provenance).read_text())["name"]
-    tables = []
-    for report in snakemake.input.compute:
-        folder = Path(report).parent
-        design = Design.parse(folder.name)
-        table = design_table(
-            layers, design, scalesim.read_reports(folder, layers), **snakemake.params.operation, energies=energies
-        )
-        about = {"workload": snakemake.wildcards.workload, "dataset": dataset, "design": design.name, **asdict(design)}
-        for position, (column, value) in enumerate(about.items()):
-            table.insert(position, column, value)
-        tables.append(table)
-    write_csv(pd.concat(tables), snakemake.output.table)
+    simulated, failed = scalesim.read_designs([Path(status).parent for status in snakemake.input.status], layers)
+    figures = technology.read(snakemake.input.technology, given.node_nm)
+    table = simulated_table(layers, simulated, failed, given.operation, figures)
+    write_csv(labelled(table, snakemake), snakemake.output.table)

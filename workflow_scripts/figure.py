@@ -7,5 +7,5 @@ from lib.report.style import save
 from lib.report.tables import read_all
 
 with job(snakemake):
-    figure = draw(snakemake.wildcards.figure, **read_all(snakemake.input.tables), **snakemake.params.settings)
+    figure = draw(snakemake.wildcards.figure, **read_all(snakemake.input.tables))
     save(figure, snakemake.output.figure)

@@ -1,10 +1,12 @@
 """What every script shares: its messages go to the rule's log, and a mistake of the user ends in one line."""
 
+import json
 import logging
 import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
 
 from lib.errors import InputError
 
@@ -29,3 +31,14 @@ def job(snakemake) -> Iterator[logging.Logger]:
             traceback.print_exc(file=log)
             print(f"error: {snakemake.rule}: {type(error).__name__}: {error} (see {snakemake.log[0]})", file=sys.stderr)
             sys.exit(1)
+
+
+def labelled(table, snakemake):
+    """A workload's table with the columns `workload` and `dataset` in front, as gathered tables have them.
+
+    A rule with `provenance=provenance_of` among its inputs; "no data" for a network that has none.
+    """
+    names = [json.loads(Path(path).read_text(encoding="utf-8"))["name"] for path in snakemake.input.provenance]
+    table.insert(0, "workload", snakemake.wildcards.workload)
+    table.insert(1, "dataset", names[0] if names else "no data")
+    return table

@@ -8,6 +8,7 @@ from job import job
 from lib.files import write_text
 from lib.report import render
 from lib.report.answers import answers
+from lib.report.architecture import architectures
 from lib.report.tables import read_all, times
 
 with job(snakemake):
@@ -15,6 +16,7 @@ with job(snakemake):
     context = {
         "tables": tables,
         "answers": answers(tables),
+        "architectures": architectures(tables),
         "sources": {Path(path).stem: json.loads(Path(path).read_text()) for path in snakemake.input.provenance},
         "machine": json.loads(Path(snakemake.input.machine).read_text()),
         "times": times(snakemake.params.benchmarks),

@@ -1,35 +1,43 @@
-"""One design's row per layer: SCALE-Sim's reports confirmed by the closed form, then memory, roofline and energy."""
+"""SCALE-Sim's reports beside ours: confirmed by the closed form layer by layer, costed with our memory and energy."""
+
+from dataclasses import asdict
 
 import pandas as pd
 from pandas import DataFrame
 
+from lib.arch.cost import layer_costs
 from lib.arch.design import Design
-from lib.arch.energy import energy
-from lib.arch.memory import traffic
-from lib.arch.roofline import roofline
-from lib.arch.systolic import evaluate, fold
+from lib.arch.systolic import evaluate, fold, work
+from lib.arch.technology import Technology
 from lib.arch.topology import Layer
 from lib.errors import InputError
 
+# Columns of lib.arch.scalesim.read_reports that the closed form predicts exactly.
+EXACT = ["scalesim_cycles", "ifmap_sram_reads", "filter_sram_reads", "ofmap_sram_writes"]
 
-def confirm(layers: list[Layer], design: Design, simulated: DataFrame, predicted: DataFrame) -> None:
+
+def closed_form(layers: list[Layer], design: Design) -> DataFrame:
+    """What SCALE-Sim must report: columns EXACT, a row per layer."""
+    predicted = evaluate(layers, design.rows, design.cols, design.dataflow)
+    predicted = predicted.rename(columns={"compute_cycles": "scalesim_cycles"})[EXACT]
+    if design.dataflow == "os":
+        # SCALE-Sim adds rows + cols to the output writes of each output-stationary fold.
+        product = work(layers)
+        folding = fold(product, design.rows, design.cols, "os")
+        folds = product.groups * folding.row_folds * folding.col_folds
+        predicted["ofmap_sram_writes"] += folds * (design.rows + design.cols)
+    return predicted
+
+
+def confirm(layers: list[Layer], design: Design, simulated: DataFrame) -> None:
     """Compare SCALE-Sim's reports with the closed form, layer by layer.
 
     Raises InputError naming the first layer and quantity that differ, or DRAM reads below the operand's size or
     above the array's own reads.
     """
-    _, _, _, row_folds, col_folds = fold(layers, design.rows, design.cols, design.dataflow)
-    groups = pd.Series([layer.groups for layer in layers])
-    # SCALE-Sim adds rows + cols to the output writes of each output-stationary fold.
-    surplus = groups * row_folds * col_folds * (design.rows + design.cols) * (design.dataflow == "os")
-    expected = {
-        "scalesim_cycles": predicted["compute_cycles"],
-        "ifmap_sram_reads": predicted["ifmap_sram_reads"],
-        "filter_sram_reads": predicted["filter_sram_reads"],
-        "ofmap_sram_writes": predicted["ofmap_sram_writes"] + surplus,
-    }
-    for column, values in expected.items():
-        for layer, found, wanted in zip(layers, simulated[column], values, strict=True):
+    expected = closed_form(layers, design)
+    for column in EXACT:
+        for layer, found, wanted in zip(layers, simulated[column], expected[column], strict=True):
             if found != wanted:
                 raise InputError(
                     f"design {design.name}, layer {layer.name}: {column} is {found} in SCALE-Sim's report and {wanted} "
@@ -46,41 +54,58 @@ def confirm(layers: list[Layer], design: Design, simulated: DataFrame, predicted
                 )
 
 
-def design_table(
-    layers: list[Layer],
-    design: Design,
-    simulated: DataFrame,
-    clock_mhz: float,
-    dram_gb_per_s: float,
-    energies: dict[str, float],
-) -> DataFrame:
-    """All that is known of a design, one row a layer, units in the column names.
+def costs(layers: list[Layer], design: Design, operation: dict[str, float], technology: Technology) -> DataFrame:
+    """Our costs of a design with 8-bit operands, a row per layer.
 
-    simulated : SCALE-Sim's reports (lib.arch.scalesim.read_reports), confirmed here
-    energies : lib.arch.energy.read_table
-    avg_dram_bytes_per_cycle : the demand, all DRAM bytes over the stall-free cycles. SCALE-Sim's bandwidth report
-        averages over the time in which its memory is busy, which rests on its fixed 10 words a cycle.
+    operation : clock_mhz and dram_gb_per_s
     """
-    predicted = evaluate(layers, design.rows, design.cols, design.dataflow)
-    confirm(layers, design, simulated, predicted)
-    sram_accesses = predicted[["ifmap_sram_reads", "filter_sram_reads", "ofmap_sram_writes"]]
-    dram_reads = simulated[["ifmap_dram_reads", "filter_dram_reads"]]
-    moved = traffic(layers, design, sram_accesses.join(dram_reads))
-    dram = moved.drop(columns="sram_bytes")
-    dram_bytes = dram.sum(axis=1)
-    cycles = predicted["compute_cycles"]
-    macs = pd.Series([layer.macs for layer in layers])
-    return pd.concat(
-        [
-            DataFrame({"layer": predicted["layer"], "macs": macs, "scalesim_cycles": simulated["scalesim_cycles"]}),
-            cycles.rename("closed_form_cycles"),
-            predicted[["utilization", "mapping_efficiency"]],
-            sram_accesses,
-            dram,
-            (dram_bytes / (cycles + 1)).rename("avg_dram_bytes_per_cycle"),
-            roofline(cycles, dram_bytes, clock_mhz, dram_gb_per_s),
-            (macs / dram_bytes).rename("macs_per_dram_byte"),
-            energy(macs, moved["sram_bytes"], dram_bytes, design.sram_kb, energies),
-        ],
-        axis=1,
-    )
+    return layer_costs(layers, DataFrame([asdict(design) | operation]), technology)
+
+
+def simulated_table(
+    layers: list[Layer],
+    simulated: dict[Design, DataFrame],
+    failed: dict[Design, str],
+    operation: dict[str, float],
+    technology: Technology,
+) -> DataFrame:
+    """A row per design and layer: our costs, SCALE-Sim's cycles and its DRAM reads; one row per failed design.
+
+    simulated, failed : lib.arch.scalesim.read_designs; SCALE-Sim simulates one inference at a time
+    reason : empty, or why SCALE-Sim failed or our memory model refuses the design
+    Raises InputError where SCALE-Sim differs from the closed form.
+    """
+    parts = []
+    for design, reports in simulated.items():
+        confirm(layers, design, reports)
+        table = costs(layers, design, operation, technology)
+        table["scalesim_cycles"] = reports["scalesim_cycles"]
+        for operand in ("ifmap", "filter"):
+            table[f"scalesim_{operand}_dram_bytes"] = reports[f"{operand}_dram_reads"]  # words of 8 bits
+        parts.append(table)
+    for design, reason in failed.items():
+        parts.append(DataFrame([{"design": design.name} | asdict(design) | operation | {"reason": reason}]))
+    return pd.concat(parts, ignore_index=True)
+
+
+def agreement(
+    layers: list[Layer],
+    simulated: dict[Design, DataFrame],
+    failed: dict[Design, str],
+    operation: dict[str, float],
+    technology: Technology,
+) -> DataFrame:
+    """A row per design: on how many layers SCALE-Sim and the closed form differ, and our DRAM reads over SCALE-Sim's.
+
+    layers : number of layers compared; 0 where SCALE-Sim failed, for the reason in `reason`
+    dram_read_ratio : ifmap and filter bytes of the whole network; missing where our memory model refuses the design
+    """
+    rows = []
+    for design, reports in simulated.items():
+        differing = (reports[EXACT] != closed_form(layers, design)).sum()
+        ours = costs(layers, design, operation, technology)[["ifmap_dram_bytes", "filter_dram_bytes"]].to_numpy().sum()
+        theirs = reports[["ifmap_dram_reads", "filter_dram_reads"]].to_numpy().sum()
+        rows.append([design.name, len(layers), *differing, ours / theirs, ""])
+    rows += [[design.name, 0, *[None] * len(EXACT), None, reason] for design, reason in failed.items()]
+    counts = [f"{column.removeprefix('scalesim_')}_differing" for column in EXACT]
+    return DataFrame(rows, columns=["design", "layers", *counts, "dram_read_ratio", "reason"])

@@ -1,51 +1,91 @@
-"""Dynamic energy of a layer by component, from a table of energies per operation and byte (energy.csv).
+"""Energy of the operations of an accelerator [pJ], and the supply that a clock needs.
 
-Source: Horowitz, "Computing's energy problem (and what we can do about it)", ISSCC 2014, figure 1.1.9.
+Sizes may be NumPy arrays. Energies hold at the nominal supply; on-chip energy goes with the square of the supply.
 """
 
-from math import sqrt
-from pathlib import Path
+import numpy as np
 
-import pandas as pd
-from pandas import DataFrame, Series
-
+from lib.arch.numerics import Numerics
+from lib.arch.technology import Technology
 from lib.errors import InputError
 
-COMPONENTS = ("int8_multiply", "int32_add", "sram_8kb", "dram")
 
+def mac_pj(technology: Technology, numerics: Numerics) -> float:
+    """One multiply-accumulate [pJ].
 
-def read_table(path: str | Path) -> dict[str, float]:
-    """Energy of each component [pJ per operation or byte]; raises InputError where one is missing or not positive."""
-    try:
-        table = pd.read_csv(path).set_index("component")["energy_pj"].astype(float).to_dict()
-    except (OSError, KeyError, ValueError) as error:
-        raise InputError(f"{path}: not an energy table with the columns component, energy_pj ({error})") from error
-    for component in COMPONENTS:
-        if not table.get(component, 0) > 0:
-            raise InputError(f"{path}: {component}: a positive energy in pJ is needed")
-    return table
-
-
-def sram_pj_per_byte(sram_kb: float, table: dict[str, float]) -> float:
-    """Energy of one byte from an SRAM of `sram_kb` kB [pJ].
-
-    Word and bit lines grow with the side of the cell array, hence energy with the square root of the capacity, as
-    CACTI (Muralimanohar et al., MICRO 2007) finds. From Horowitz's 8 kB this gives his 32 kB exactly and
-    his 1 MB within 14 %.
-
-    >>> sram_pj_per_byte(32, {"sram_8kb": 1.25})
-    2.5
+    >>> from lib.arch.technology import read
+    >>> round(mac_pj(read(node_nm=45), Numerics()), 3)  # Horowitz: 0.2 pJ to multiply, 0.1 pJ to add
+    0.3
     """
-    return table["sram_8kb"] * sqrt(sram_kb / 8)
+    return numerics.mac(technology.int8_multiply_pj, technology.int32_add_pj)
 
 
-def energy(macs: Series, sram_bytes: Series, dram_bytes: Series, sram_kb: float, table: dict[str, float]) -> DataFrame:
-    """Energy per layer [pJ]: energy_mac_pj (int8 multiply, int32 add), energy_sram_pj, energy_dram_pj, energy_pj."""
-    parts = DataFrame(
-        {
-            "energy_mac_pj": macs * (table["int8_multiply"] + table["int32_add"]),
-            "energy_sram_pj": sram_bytes * sram_pj_per_byte(sram_kb, table),
-            "energy_dram_pj": dram_bytes * table["dram"],
-        }
+def register_pj(technology: Technology, numerics: Numerics, dataflow: str) -> float:
+    """The pipeline registers of one PE that are written at each multiply-accumulate [pJ].
+
+    Whatever stays in the PE is not written, except the sums of an output-stationary array. Raises InputError for an
+    unknown dataflow.
+    """
+    moving = {
+        "os": numerics.activation_bits + numerics.weight_bits,
+        "ws": numerics.activation_bits,
+        "is": numerics.weight_bits,
+    }
+    if dataflow not in moving:
+        raise InputError(f"dataflow {dataflow!r}: unknown; choose os, ws or is")
+    return technology.register_pj_per_bit * (moving[dataflow] + numerics.accumulator_bits)
+
+
+def requantize_pj(technology: Technology, numerics: Numerics) -> float:
+    """From one accumulator to one output value [pJ]."""
+    return numerics.requantizer(technology.fp32_multiply_pj, technology.int32_multiply_pj, technology.int32_add_pj)
+
+
+def sram_pj_per_byte(technology: Technology, kb: np.ndarray) -> np.ndarray:
+    """One byte from or to an SRAM of `kb` kB [pJ]: a power law between the capacities of the table, and beyond them.
+
+    >>> from lib.arch.technology import read
+    >>> sram_pj_per_byte(read(node_nm=45), np.array([8, 32, 1024])).round(9).tolist()  # Horowitz's, by 8 bytes
+    [1.25, 2.5, 12.5]
+    """
+    given_kb = np.array([8, 32, 1024])
+    given_pj = np.array(
+        [technology.sram_8kb_pj_per_byte, technology.sram_32kb_pj_per_byte, technology.sram_1024kb_pj_per_byte]
     )
-    return parts.assign(energy_pj=parts.sum(axis=1))
+    exponents = np.diff(np.log(given_pj)) / np.diff(np.log(given_kb))
+    below = np.clip(np.searchsorted(given_kb, kb, side="right") - 1, 0, len(exponents) - 1)
+    return given_pj[below] * (kb / given_kb[below]) ** exponents[below]
+
+
+def dram_pj_per_byte(technology: Technology) -> float:
+    """One byte from or to DRAM [pJ], interface included; the on-chip supply has no influence on it."""
+    return technology.dram_pj_per_byte
+
+
+def voltage(technology: Technology, clock_mhz: np.ndarray) -> np.ndarray:
+    """The lowest supply at which logic runs at the clock, relative to the nominal one [1].
+
+    Alpha-power law: f ~ (V - threshold)^alpha / V, nominal supply and clock being one point of it. Below the clock of
+    the node's lowest supply, that supply stays. On-chip dynamic energy goes with voltage², leakage power with voltage.
+    Raises InputError for a clock that the node's highest supply does not reach.
+    Source: Sakurai, Newton, "Alpha-power law MOSFET model and its applications to CMOS inverter delay and other
+    formulas", IEEE J. Solid-State Circuits 25(2), 1990.
+
+    >>> from lib.arch.technology import read
+    >>> technology = read(node_nm=45)
+    >>> float(voltage(technology, technology.clock_mhz))
+    1.0
+    """
+
+    def speed(supply):
+        return (supply - technology.threshold_v) ** technology.alpha / supply
+
+    supplies = np.linspace(technology.lowest_supply_v, technology.highest_supply_v, 4001)
+    supplies = np.union1d(supplies, technology.supply_v)
+    clocks = technology.clock_mhz * (speed(supplies) / speed(technology.supply_v))
+    if np.max(clock_mhz) > clocks[-1]:
+        raise InputError(
+            f"clock of {np.max(clock_mhz):g} MHz: out of reach at {technology.node_nm:g} nm, where "
+            f"{technology.highest_supply_v:g} V allow {int(clocks[-1])} MHz; lower the clock or choose another node"
+        )
+    return np.interp(clock_mhz, clocks, supplies) / technology.supply_v

@@ -1,43 +1,227 @@
-"""Bytes that a layer moves through SRAM and DRAM, with int8 operands and outputs and int32 partial sums."""
+"""A double-buffered memory between array and DRAM: what is fetched again, and how long the array waits for it.
+
+Three SRAMs hold ifmap, filters and ofmap. One half of each keeps what the array will use again, the other half
+takes what arrives meanwhile, so transfers overlap with computation. A layer is `row_folds` x `col_folds` folds
+(lib.arch.systolic). Either the columns' loop is outside or the rows' loop; the order changes no cycle of the array, and
+each layer takes the one that moves fewer bytes.
+
+An operand that passes several times is fetched again but for the share that stays in its half:
+
+    words fetched = words · (1 + (passes - 1) · max(0, 1 - half / tile))
+
+where `tile` is what passes by between two uses of the same word. A pass over the ifmap fetches each word once where
+the half holds the lines that neighbouring windows share, and otherwise every window by itself. Partial sums that wait
+for the next fold of rows and find no room in half of the ofmap SRAM travel to DRAM and back.
+
+One DRAM interface serves all operands. The array waits for the first stationary operands, then for whatever traffic
+exceeds the time of the folds, the folds' mean taken, and for the last outputs:
+
+    cycles = prefetch / bandwidth + max(fold cycles · folds, rest / bandwidth) + drain / bandwidth
+
+The model is ours; the loop orders are the reuse cases of Sze et al., "Efficient processing of deep neural networks",
+2020, chapter 5, on SCALE-Sim's folds. Between layers everything goes through DRAM; SRAM ports keep up with the array.
+"""
+
+from typing import NamedTuple
 
 import numpy as np
-from pandas import DataFrame
 
-from lib.arch.design import Design
-from lib.arch.systolic import fold
+from lib.arch.numerics import Numerics
+from lib.arch.systolic import Counts, Folding, Work
 from lib.arch.topology import Layer
 
-PARTIAL_SUM_BYTES = 4
 
+class Inputs(NamedTuple):
+    """The ifmap of one group of each layer.
 
-def partial_sums_in_flight(layers: list[Layer], design: Design) -> np.ndarray:
-    """Partial sums that wait for the next fold of the same outputs [words]; 0 where one fold finishes an output."""
-    row_size, col_size, stream, row_folds, _ = fold(layers, design.rows, design.cols, design.dataflow)
-    if design.dataflow == "os":
-        return np.zeros_like(row_size)
-    return np.where(row_folds > 1, stream * np.minimum(col_size, design.cols), 0)
-
-
-def traffic(layers: list[Layer], design: Design, accesses: DataFrame) -> DataFrame:
-    """SRAM and DRAM bytes of each layer.
-
-    accesses : one row a layer with ifmap_sram_reads, filter_sram_reads, ofmap_sram_writes (closed form) and
-        ifmap_dram_reads, filter_dram_reads (SCALE-Sim's double buffers, of which one half holds the operand)
-    returns : sram_bytes, ifmap_dram_bytes, filter_dram_bytes, ofmap_dram_bytes
-
-    A partial sum is written and read back as int32; an output is written once, as int8. Partial sums stay in half of
-    the ofmap SRAM where they fit, and otherwise all travel to DRAM and back. SCALE-Sim's own count of output writes
-    is not used: whatever the SRAM, it sends every partial sum to DRAM as one byte and reads none back, and it
-    counts the empty slots of partly filled lines.
+    words : distinct inputs that are read, of the whole batch
+    channel_lines : from the first to the last word of a window in one channel, row by row, which windows that
+        follow each other share [words]
+    channels : input channels
     """
-    outputs = np.array([layer.ofmap_words for layer in layers])
-    partial_bytes = (accesses["ofmap_sram_writes"] - outputs) * 2 * PARTIAL_SUM_BYTES
-    spilled = partial_sums_in_flight(layers, design) * PARTIAL_SUM_BYTES > design.sram_kb * 1024 / 2
-    return DataFrame(
-        {
-            "sram_bytes": accesses["ifmap_sram_reads"] + accesses["filter_sram_reads"] + outputs + partial_bytes,
-            "ifmap_dram_bytes": accesses["ifmap_dram_reads"],
-            "filter_dram_bytes": accesses["filter_dram_reads"],
-            "ofmap_dram_bytes": outputs + partial_bytes * spilled,
-        }
+
+    words: np.ndarray
+    channel_lines: np.ndarray
+    channels: np.ndarray
+
+
+class Buffers(NamedTuple):
+    """Capacity of each SRAM [bytes]."""
+
+    ifmap: np.ndarray
+    filter: np.ndarray
+    ofmap: np.ndarray
+
+
+class Schedule(NamedTuple):
+    """One loop order of a dataflow, for one group.
+
+    stays : the operand that is kept while the others pass: ifmap, filter or ofmap (partial sums)
+    ifmap, weights : (passes, tile) of each operand, tile in words
+    channels : channels whose lines are in use at a time
+    waiting : partial sums that wait for the next fold of rows [words]
+    """
+
+    stays: str
+    ifmap: tuple
+    weights: tuple
+    channels: np.ndarray
+    waiting: np.ndarray
+
+
+class Traffic(NamedTuple):
+    """DRAM bytes of each operand, all groups, and the operand that stays."""
+
+    ifmap: np.ndarray
+    filter: np.ndarray
+    ofmap: np.ndarray
+    stays: np.ndarray
+
+
+def word_bytes(numerics: Numerics) -> tuple[float, float, float]:
+    """Bytes of an activation, a weight and a partial sum, all packed."""
+    return numerics.activation_bits / 8, numerics.weight_bits / 8, numerics.accumulator_bits / 8
+
+
+def inputs(layers: list[Layer], batch: int = 1) -> Inputs:
+    """The layers' ifmaps for `batch` inferences."""
+    rows = [
+        (
+            batch * layer.ifmap_words // layer.groups,
+            (layer.filter_h - 1) * layer.ifmap_w + layer.filter_w,
+            layer.channels,
+        )
+        for layer in layers
+    ]
+    return Inputs(*np.array(rows, dtype=np.int64).reshape(-1, 3).T)
+
+
+def schedules(work: Work, folding: Folding, ifmap: Inputs, rows, cols, dataflow: str) -> tuple[Schedule, Schedule]:
+    """Both loop orders: columns outside, rows outside."""
+    pixels, window, filters, _ = work
+    row_size, _, _, row_folds, col_folds = folding
+    weights = window * filters
+    row_share = np.minimum(rows, row_size) / row_size  # of the operands that are spread over the rows
+    if dataflow == "os":
+        none, held = np.zeros_like(row_folds), window * np.minimum(cols, filters)
+        return (
+            Schedule("filter", (col_folds, ifmap.words), (row_folds, held), ifmap.channels, none),
+            Schedule("ifmap", (col_folds, ifmap.words * row_share), (row_folds, weights), ifmap.channels, none),
+        )
+    # The window's channels are spread over the rows, one after the other: a fold holds some and parts of two more.
+    taps = window // ifmap.channels
+    slice_channels = np.minimum(ifmap.channels, -(-(np.minimum(rows, window) - 1) // taps) + 1)
+    if dataflow == "ws":
+        some, every = pixels * np.minimum(cols, filters), pixels * filters
+        return (
+            Schedule("ofmap", (col_folds, ifmap.words), (1, weights), slice_channels, some),
+            Schedule("ifmap", (col_folds, ifmap.words * row_share), (1, weights), slice_channels, every),
+        )
+    some, every = filters * np.minimum(cols, pixels), filters * pixels
+    return (
+        Schedule("ofmap", (1, ifmap.words), (col_folds, weights), ifmap.channels, some),
+        Schedule("filter", (1, ifmap.words), (col_folds, weights * row_share), slice_channels, every),
+    )
+
+
+def refetched(passes, tile, half):
+    """How often an operand's words are fetched on average: once, and again what does not stay in `half` words.
+
+    >>> float(refetched(4, tile=1000, half=750))
+    1.75
+    """
+    return 1 + (passes - 1) * np.maximum(0.0, 1 - half / tile)
+
+
+def schedule_traffic(
+    work: Work, folding: Folding, ifmap: Inputs, schedule: Schedule, buffers: Buffers, numerics: Numerics
+) -> Traffic:
+    """DRAM bytes of each operand under one loop order."""
+    pixels, window, filters, groups = work
+    word, weight, partial = word_bytes(numerics)
+    passes, tile = schedule.ifmap
+    half = buffers.ifmap / 2 / word
+    shared = ifmap.words * refetched(passes, tile, half)
+    lines_fit = ifmap.channel_lines * schedule.channels <= half
+    ifmap_words = np.where(lines_fit, shared, passes * pixels * window)
+    filter_words = window * filters * refetched(*schedule.weights, buffers.filter / 2 / weight)
+    # Without partial sums nothing is spilled, whatever the buffer.
+    spilled = np.maximum(0.0, 1 - buffers.ofmap / 2 / partial / np.maximum(schedule.waiting, 1))
+    again = np.where(schedule.waiting > 0, folding.row_folds - 1, 0)
+    partial_bytes = 2 * again * pixels * filters * partial * spilled
+    return Traffic(
+        ifmap=groups * np.ceil(ifmap_words * word),
+        filter=groups * np.ceil(filter_words * weight),
+        ofmap=groups * np.ceil(pixels * filters * word + partial_bytes),
+        stays=np.asarray(schedule.stays),
+    )
+
+
+def traffic(
+    work: Work, folding: Folding, ifmap: Inputs, rows, cols, dataflow: str, buffers: Buffers, numerics: Numerics
+) -> Traffic:
+    """DRAM bytes of each operand under the loop order that moves fewer."""
+    columns, row = (
+        schedule_traffic(work, folding, ifmap, schedule, buffers, numerics)
+        for schedule in schedules(work, folding, ifmap, rows, cols, dataflow)
+    )
+    better = sum(row[:3]) < sum(columns[:3])
+    return Traffic(*(np.where(better, second, first) for first, second in zip(columns, row, strict=True)))
+
+
+def edges(work: Work, ifmap: Inputs, rows, cols, dataflow: str, numerics: Numerics) -> tuple[np.ndarray, np.ndarray]:
+    """Bytes that the first fold needs before it starts, and that are left to store after the last one."""
+    pixels, window, filters, _ = work
+    word, weight, _ = word_bytes(numerics)
+    if dataflow == "os":
+        return (
+            np.minimum(rows, pixels) * word + np.minimum(cols, filters) * weight,
+            np.minimum(rows, pixels) * np.minimum(cols, filters) * word,
+        )
+    held = np.minimum(rows, window)
+    if dataflow == "ws":
+        return held * np.minimum(cols, filters) * weight, np.minimum(cols, filters) * word
+    columns = np.minimum(cols, pixels)
+    return np.minimum(held * columns, ifmap.words) * word, columns * word
+
+
+def stalls(compute_cycles, dram_bytes, prefetch, drain, bytes_per_cycle) -> tuple[np.ndarray, np.ndarray]:
+    """Cycles that the array waits for the DRAM, rounded up, and whether the DRAM decides rather than the array.
+
+    compute_cycles : number of the last cycle without stalls, counted from 0
+
+    >>> [x.item() for x in stalls(999, np.array(4000), 100, 20, bytes_per_cycle=2)]
+    [1000, True]
+    """
+    overlapped = (dram_bytes - prefetch - drain) / bytes_per_cycle
+    waiting = np.maximum(0.0, overlapped - (compute_cycles + 1))
+    return np.ceil((prefetch + drain) / bytes_per_cycle + waiting).astype(np.int64), waiting > 0
+
+
+def working_set(work: Work, ifmap: Inputs, rows, cols, dataflow: str, numerics: Numerics) -> Buffers:
+    """The least each SRAM must hold [bytes]: two folds' stationary operands, two edges of what streams."""
+    pixels, window, filters, _ = work
+    word, weight, partial = word_bytes(numerics)
+    if dataflow == "os":
+        row, col = np.minimum(rows, pixels), np.minimum(cols, filters)
+        return Buffers(2 * row * word, 2 * col * weight, 2 * row * col * word)
+    row = np.minimum(rows, window)
+    if dataflow == "ws":
+        col = np.minimum(cols, filters)
+        return Buffers(2 * row * word, 2 * row * col * weight, 2 * col * partial)
+    col = np.minimum(cols, pixels)
+    return Buffers(2 * np.minimum(row * col, ifmap.words) * word, 2 * row * weight, 2 * col * partial)
+
+
+def sram_accesses(work: Work, counts: Counts, dram: Traffic, numerics: Numerics) -> Buffers:
+    """Bytes read from and written to each SRAM: by the array, and once by each transfer from or to DRAM.
+
+    A partial sum is written and read back at accumulator width; an output is written once, as an activation.
+    """
+    word, weight, partial = word_bytes(numerics)
+    partial_sums = counts.ofmap_sram_writes - work.outputs
+    return Buffers(
+        ifmap=counts.ifmap_sram_reads * word + dram.ifmap,
+        filter=counts.filter_sram_reads * weight + dram.filter,
+        ofmap=2 * partial_sums * partial + work.outputs * word + dram.ofmap,
     )

@@ -1,7 +1,11 @@
 """SCALE-Sim 3.0.0 as a function: layers and a design in, its three reports out, and the reports as one table."""
 
+import json
+import multiprocessing
 import shutil
 import tempfile
+from collections.abc import Iterable
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pandas as pd
@@ -12,28 +16,29 @@ from lib.arch import topology
 from lib.arch.design import Design
 from lib.arch.topology import Layer
 from lib.errors import InputError
-from lib.files import whole
+from lib.files import whole, write_json, write_text
 
-# CALC: memory never stalls the array, and SCALE-Sim reports the bandwidth that this takes. SCALE-Sim reads all
-# sections and keys, used or not: request buffers, layout banks and sparsity have no effect on what we read.
+# In CALC mode memory never stalls the array, and SCALE-Sim reports the bandwidth that this takes; in USER mode it
+# stalls. SCALE-Sim reads all sections and keys, used or not: request buffers and sparsity have no effect here.
 CONFIG = """\
 [general]
 run_name = reports
 [run_presets]
-InterfaceBandwidth = CALC
+InterfaceBandwidth = {mode}
 UseRamulatorTrace = False
 [architecture_presets]
 ArrayHeight = {design.rows}
 ArrayWidth = {design.cols}
 Dataflow = {design.dataflow}
-IfmapSramSzkB = {design.sram_kb}
-FilterSramSzkB = {design.sram_kb}
-OfmapSramSzkB = {design.sram_kb}
+IfmapSramSzkB = {design.ifmap_kb}
+FilterSramSzkB = {design.filter_kb}
+OfmapSramSzkB = {design.ofmap_kb}
 IfmapOffset = 0
 FilterOffset = 10000000
 OfmapOffset = 20000000
 ReadRequestBuffer = 64
 WriteRequestBuffer = 64
+Bandwidth = {words_per_cycle}
 [layout]
 IfmapCustomLayout = False
 IfmapSRAMBankBandwidth = 10
@@ -66,30 +71,102 @@ REPORTS = {
         for operand, access in (("IFMAP", "Reads"), ("Filter", "Reads"), ("OFMAP", "Writes"))
     },
 }
+STATUS = "status.json"
+
+# A forked process has all modules loaded already.
+FORK = multiprocessing.get_context("fork")
 
 
-def run(layers: list[Layer], design: Design, folder: str | Path) -> None:
-    """Simulate the layers (one group of each) on the design and put SCALE-Sim's three reports into `folder`.
+def execute(topology_csv: Path, design: Design, folder: Path, mode: str = "CALC", words_per_cycle: int = 10) -> Path:
+    """Run SCALE-Sim in this process on a topology CSV as it stands; returns the folder of its reports, in `folder`.
 
-    Raises InputError where SCALE-Sim stops early or leaves a report short; then no report is written.
+    mode, words_per_cycle : SCALE-Sim's InterfaceBandwidth, CALC or USER, and its Bandwidth, which only USER looks at
+    Raises what SCALE-Sim raises: it asserts, divides by zero, and calls exit().
     """
-    with tempfile.TemporaryDirectory() as temporary:
-        config, layers_csv, layout = (f"{temporary}/{name}" for name in ("design.cfg", "topology.csv", "layout.csv"))
-        Path(config).write_text(CONFIG.format(design=design))
-        topology.write(layers, layers_csv)
-        # SCALE-Sim insists on a memory layout, one line a layer, that it only reads with custom layouts on.
-        Path(layout).write_text("layout\n" + f"layer{',1' * 20},\n" * len(layers))
+    config, layout = folder / "design.cfg", folder / "layout.csv"
+    config.write_text(CONFIG.format(design=design, mode=mode, words_per_cycle=words_per_cycle))
+    # SCALE-Sim insists on a memory layout, one line a layer, that it only reads with custom layouts on.
+    _, *layers = topology_csv.read_text(encoding="utf-8").splitlines()
+    layout.write_text("layout\n" + f"layer{',1' * 20},\n" * len(layers))
+    simulator = scalesim(
+        save_disk_space=True, verbose=False, config=str(config), topology=str(topology_csv), layout=str(layout)
+    )
+    simulator.run_scale(top_path=str(folder))
+    return folder / "reports"
+
+
+def simulate(layers: list[Layer], design: Design) -> DataFrame:
+    """What `read_reports` returns for a simulation in this process; raises what SCALE-Sim raises."""
+    with tempfile.TemporaryDirectory() as folder:
+        topology_csv = Path(folder) / "topology.csv"
+        topology.write(layers, topology_csv)
+        return read_reports(execute(topology_csv, design, Path(folder)), layers)
+
+
+def run(layers: list[Layer], design: Design, folder: str | Path, timeout_s: float) -> str:
+    """Simulate in a process of its own and put SCALE-Sim's three reports and a status file into `folder`.
+
+    returns : the status's reason, empty, or why there is no result in one line: SCALE-Sim stopped, was killed, or took
+        longer than `timeout_s` [s]. The reports then hold nothing but a header.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        receiver, sender = FORK.Pipe(duplex=False)
+        child = FORK.Process(target=_child, args=(sender, layers, design, Path(scratch)), daemon=True)
+        child.start()
+        sender.close()  # the child has the only other end, so that its death ends the pipe
         try:
-            simulator = scalesim(save_disk_space=True, verbose=False, config=config, topology=layers_csv, layout=layout)
-            simulator.run_scale(top_path=temporary)
-        except (Exception, SystemExit) as error:  # it asserts, divides by zero, and calls exit()
-            reason = f"{type(error).__name__}: {error}".splitlines()[0]
-            raise InputError(f"design {design.name}: SCALE-Sim stopped ({reason})") from error
-        reports = Path(temporary) / "reports"
-        read_reports(reports, layers)
-        for name in REPORTS:
-            with whole(Path(folder) / name) as target:
-                shutil.copyfile(reports / name, target)
+            reason = receiver.recv() if receiver.poll(timeout_s) else f"no result from SCALE-Sim after {timeout_s:g} s"
+        except EOFError:
+            child.join()
+            reason = f"SCALE-Sim died (exit code {child.exitcode})"
+        child.kill()
+        child.join()
+        for name, columns in REPORTS.items():
+            if reason:
+                write_text(", ".join(["LayerID", *columns]) + ",\n", Path(folder) / name)
+            else:
+                with whole(Path(folder) / name) as target:
+                    shutil.copyfile(Path(scratch) / "reports" / name, target)
+    write_json({"reason": reason}, Path(folder) / STATUS)
+    return reason
+
+
+def _child(sender: Connection, layers: list[Layer], design: Design, scratch: Path) -> None:
+    try:
+        topology.write(layers, scratch / "topology.csv")
+        read_reports(execute(scratch / "topology.csv", design, scratch), layers)
+        sender.send("")
+    except (Exception, SystemExit) as error:
+        reason = f"SCALE-Sim stopped ({type(error).__name__}: {error})".splitlines()[0]
+        sender.send(reason.replace(f"{scratch}/", ""))
+
+
+def read_designs(
+    folders: Iterable[str | Path], layers: list[Layer]
+) -> tuple[dict[Design, DataFrame], dict[Design, str]]:
+    """Folders that `run` made, each called as its design: reports (`read_reports`) by design, and reasons of failure.
+
+    Raises InputError where a report or a status is damaged.
+    """
+    simulated, failed = {}, {}
+    for folder in map(Path, folders):
+        design = Design.parse(folder.name)
+        try:
+            reason = json.loads((folder / STATUS).read_text(encoding="utf-8"))["reason"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{folder / STATUS}: not a status ({error}); delete it to have it made again") from error
+        if reason:
+            failed[design] = reason
+        else:
+            simulated[design] = read_reports(folder, layers)
+    return simulated, failed
+
+
+def read_cycles(folders: Iterable[str | Path], layers: list[Layer]) -> dict[str, int]:
+    """SCALE-Sim's cycles by layer, from designs of one array and dataflow; empty where no simulation succeeded."""
+    simulated, _ = read_designs(folders, layers)
+    reports = next(iter(simulated.values()), DataFrame(columns=["layer", "scalesim_cycles"]))
+    return dict(zip(reports["layer"], reports["scalesim_cycles"], strict=True))
 
 
 def read_reports(folder: str | Path, layers: list[Layer]) -> DataFrame:

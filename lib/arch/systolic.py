@@ -1,5 +1,7 @@
 """Cycles, utilization and SRAM accesses of a systolic array in closed form, equal to SCALE-Sim 3.0.0.
 
+All functions take one array size or many: sizes that are [designs, 1] give results that are [designs, layers].
+
 Source: Samajdar et al., "A systematic methodology for characterizing scalability of DNN accelerators using
 SCALE-Sim", ISPASS 2020, with the details of scalesim 3.0.0 (tests/arch/test_systolic.py runs both).
 """
@@ -13,8 +15,27 @@ from lib.arch.topology import Layer
 from lib.errors import InputError
 
 
+class Work(NamedTuple):
+    """Matrix products [pixels, window] x [window, filters], `groups` one after the other; an entry per layer."""
+
+    pixels: np.ndarray
+    window: np.ndarray
+    filters: np.ndarray
+    groups: np.ndarray
+
+    @property
+    def macs(self) -> np.ndarray:
+        """Multiply-accumulates of all groups."""
+        return self.pixels * self.window * self.filters * self.groups
+
+    @property
+    def outputs(self) -> np.ndarray:
+        """Output words of all groups."""
+        return self.pixels * self.filters * self.groups
+
+
 class Folding(NamedTuple):
-    """How a matrix product [pixels, window] x [window, filters] is cut to fit the array; one entry per layer.
+    """How a matrix product of one group is cut to fit the array.
 
     row_size, col_size : what is spread over the array's rows and columns
     stream : what streams through a fold, one a cycle
@@ -28,21 +49,30 @@ class Folding(NamedTuple):
     col_folds: np.ndarray
 
 
-def sizes(layers: list[Layer]) -> np.ndarray:
-    """Pixels, window, filters (of one group) and groups of each layer [4, layers]."""
-    rows = [(layer.pixels, layer.window, layer.filters, layer.groups) for layer in layers]
-    return np.array(rows, dtype=np.int64).reshape(-1, 4).T
+class Counts(NamedTuple):
+    """What the array does for each layer, all groups; see `evaluate` for the meaning of each."""
+
+    compute_cycles: np.ndarray
+    mapping_efficiency: np.ndarray
+    ifmap_sram_reads: np.ndarray
+    filter_sram_reads: np.ndarray
+    ofmap_sram_writes: np.ndarray
 
 
-def fold(layers: list[Layer], rows: int, cols: int, dataflow: str) -> Folding:
-    """Folding of each layer (of one group) on a rows x cols array; raises InputError for an impossible array."""
-    if rows < 1 or cols < 1:
-        raise InputError(f"array {rows}x{cols}: at least one row and one column are needed")
-    pixels, window, filters, _ = sizes(layers)
+def work(layers: list[Layer], batch: int = 1) -> Work:
+    """The layers' matrix products; `batch` inferences at once have as many times the pixels, and the same weights."""
+    rows = [(batch * layer.pixels, layer.window, layer.filters, layer.groups) for layer in layers]
+    return Work(*np.array(rows, dtype=np.int64).reshape(-1, 4).T)
+
+
+def fold(work: Work, rows: np.ndarray, cols: np.ndarray, dataflow: str) -> Folding:
+    """Folding on arrays of rows x cols PEs; raises InputError for an impossible array or an unknown dataflow."""
+    if np.min(rows) < 1 or np.min(cols) < 1:
+        raise InputError(f"array {np.min(rows)}x{np.min(cols)}: at least one row and one column are needed")
     spread = {
-        "os": (pixels, filters, window),  # outputs stay, their windows stream
-        "ws": (window, filters, pixels),  # weights stay, pixels stream
-        "is": (window, pixels, filters),  # inputs stay, filters stream
+        "os": (work.pixels, work.filters, work.window),  # outputs stay, their windows stream
+        "ws": (work.window, work.filters, work.pixels),  # weights stay, pixels stream
+        "is": (work.window, work.pixels, work.filters),  # inputs stay, filters stream
     }
     if dataflow not in spread:
         raise InputError(f"dataflow {dataflow!r}: unknown; choose os, ws or is")
@@ -50,7 +80,7 @@ def fold(layers: list[Layer], rows: int, cols: int, dataflow: str) -> Folding:
     return Folding(row_size, col_size, stream, -(-row_size // rows), -(-col_size // cols))
 
 
-def fold_cycles(stream: np.ndarray, rows: int, cols: int, dataflow: str) -> np.ndarray:
+def fold_cycles(stream: np.ndarray, rows: np.ndarray, cols: np.ndarray, dataflow: str) -> np.ndarray:
     """Cycles of one fold: load what stays (rows; nothing for os), stream, and cross the array.
 
     >>> fold_cycles(27, 16, 16, "os"), fold_cycles(1024, 16, 16, "ws")
@@ -60,7 +90,31 @@ def fold_cycles(stream: np.ndarray, rows: int, cols: int, dataflow: str) -> np.n
     return load + stream + rows + cols - 2
 
 
-def evaluate(layers: list[Layer], rows: int, cols: int, dataflow: str) -> DataFrame:
+def count(work: Work, rows: np.ndarray, cols: np.ndarray, dataflow: str) -> Counts:
+    """What `evaluate` returns, for many arrays at once: rows and cols [designs, 1] give [designs, layers]."""
+    row_size, col_size, stream, row_folds, col_folds = fold(work, rows, cols, dataflow)
+    pixels, window, filters, groups = work
+    again = {  # how often the array reads each input and each weight's row of products, and writes each output
+        "os": (col_folds, row_folds, 1),
+        "ws": (col_folds, 1, row_folds),
+        "is": (1, col_folds, row_folds),
+    }
+    ifmap, weight, output = again[dataflow]
+    return Counts(
+        compute_cycles=groups * row_folds * col_folds * fold_cycles(stream, rows, cols, dataflow) - 1,
+        mapping_efficiency=row_size * col_size / (row_folds * rows * col_folds * cols),
+        ifmap_sram_reads=groups * pixels * window * ifmap,
+        filter_sram_reads=groups * window * filters * weight,
+        ofmap_sram_writes=groups * pixels * filters * output,
+    )
+
+
+def utilization(macs: np.ndarray, cycles: np.ndarray, rows: np.ndarray, cols: np.ndarray) -> np.ndarray:
+    """MACs per PE and cycle, 0…1; `cycles` is the number of the last one, counted from 0."""
+    return np.minimum(macs / (np.maximum(cycles, 1) * rows * cols), 1.0)
+
+
+def evaluate(layers: list[Layer], rows: int, cols: int, dataflow: str, batch: int = 1) -> DataFrame:
     """Cost of each layer on a rows x cols array, without memory stalls; groups run one after the other.
 
     compute_cycles : SCALE-Sim's "Total Cycles", the number of the last cycle counted from 0 [cycles]
@@ -74,24 +128,9 @@ def evaluate(layers: list[Layer], rows: int, cols: int, dataflow: str) -> DataFr
     >>> evaluate([Layer("conv1", 34, 34, 3, 3, 3, 32, 1, 1)], 16, 16, "ws").compute_cycles[0]
     np.int64(4279)
     """
-    row_size, col_size, stream, row_folds, col_folds = fold(layers, rows, cols, dataflow)
-    pixels, window, filters, groups = sizes(layers)
-    cycles = groups * row_folds * col_folds * fold_cycles(stream, rows, cols, dataflow) - 1
-    macs = groups * pixels * window * filters
-    again = {  # how often the array reads each input and each weight's row of products, and writes each output
-        "os": (col_folds, row_folds, 1),
-        "ws": (col_folds, 1, row_folds),
-        "is": (1, col_folds, row_folds),
-    }
-    ifmap, weight, output = again[dataflow]
-    return DataFrame(
-        {
-            "layer": [layer.name for layer in layers],
-            "compute_cycles": cycles,
-            "utilization": np.minimum(macs / (np.maximum(cycles, 1) * rows * cols), 1.0),
-            "mapping_efficiency": row_size * col_size / (row_folds * rows * col_folds * cols),
-            "ifmap_sram_reads": groups * pixels * window * ifmap,
-            "filter_sram_reads": groups * window * filters * weight,
-            "ofmap_sram_writes": groups * pixels * filters * output,
-        }
-    )
+    product = work(layers, batch)
+    counts = count(product, rows, cols, dataflow)
+    table = DataFrame(counts._asdict())
+    table.insert(1, "utilization", utilization(product.macs, counts.compute_cycles, rows, cols))
+    table.insert(0, "layer", [layer.name for layer in layers])
+    return table

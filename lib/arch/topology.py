@@ -5,9 +5,11 @@ from dataclasses import astuple, dataclass
 from math import prod
 from pathlib import Path
 
+from onnx import NodeProto
+
 from lib.errors import InputError
 from lib.files import write_text
-from lib.graph import ComputeLayer, load
+from lib.graph import ComputeLayer, Graph, load
 
 HEADER = "Layer name,IFMAP Height,IFMAP Width,Filter Height,Filter Width,Channels,Num Filter,Strides,Groups"
 
@@ -89,17 +91,29 @@ class Layer:
         return self.pixels * self.filters * self.groups
 
 
+def maps(graph: Graph, node: NodeProto) -> bool:
+    """Whether the node is a layer here: it multiplies by constant weights, and all its shapes are known."""
+    return graph.multiplies_weights(node) and {*node.input[:2], node.output[0]} <= graph.shapes.keys()
+
+
 def from_onnx(path: str | Path) -> list[Layer]:
     """The layers of an ONNX file that multiply by constant weights, in graph order; the weights may be absent.
 
     1D convolutions have height 1, which leaves the matrix product and the addresses as they are. Gemm and MatMul are
-    1x1 convolutions over a column of rows. Each layer's MACs equal the graph's.
-    Raises InputError where the file is damaged, a shape is unknown, or nothing multiplies by constant weights.
+    1x1 convolutions over a column of rows. Each layer's MACs equal the graph's. Layers behind an operator whose
+    output shape nothing tells are left out (lib.arch.coverage lists them).
+    Raises InputError where the file is damaged, an input has no fixed size, or nothing maps.
     """
-    layers = [_convolution(found) if found.op == "Conv" else _product(found) for found in load(path, False).layers]
+    graph = load(path, weights=False)
+    for name in graph.inputs:
+        if name not in graph.shapes:
+            raise InputError(f"{path}: the shape of the input {name} is unknown; fix the model's input size")
+    layers = [graph.layer(node) for node in graph.nodes if maps(graph, node)]
     if not layers:
-        raise InputError(f"{path}: no Conv, Gemm or MatMul with constant weights; give the float or QDQ model")
-    return layers
+        raise InputError(
+            f"{path}: no Conv, Gemm or MatMul with constant weights and known shapes; give the float or QDQ model"
+        )
+    return [_convolution(layer) if layer.op == "Conv" else _product(layer) for layer in layers]
 
 
 def _convolution(found: ComputeLayer) -> Layer:
@@ -138,11 +152,14 @@ def write(layers: list[Layer], path: str | Path) -> None:
 
     SCALE-Sim drops what follows a row's last comma. The number of groups stands there: SCALE-Sim simulates one
     group, and whoever reads its reports multiplies. Commas, white space and "DP" (SCALE-Sim's mark of a layer to be
-    expanded channel by channel) in names are replaced.
+    expanded channel by channel) in names are replaced; names that occur again get underscores.
     """
-    rows = [HEADER]
+    rows, names = [HEADER], set()
     for layer in layers:
         name = re.sub(r"[^\w./:-]", "_", layer.name, flags=re.ASCII).replace("DP", "Dp")
+        while name in names:
+            name += "_"
+        names.add(name)
         # SCALE-Sim rounds the output size up where the stride leaves a remainder; the trimmed input leaves none.
         ifmap_h = (layer.ofmap_h - 1) * layer.stride + layer.filter_h
         ifmap_w = (layer.ofmap_w - 1) * layer.stride + layer.filter_w
@@ -163,6 +180,11 @@ def read(path: str | Path) -> list[Layer]:
         name, *sizes = row.split(",")
         try:
             layers.append(Layer(name, *map(int, sizes)))
-        except (TypeError, ValueError) as error:  # too few or too many fields, not a number, or an impossible layer
+        except InputError as error:
             raise InputError(f"{path}: line {line}: {error}") from error
+        except (TypeError, ValueError) as error:  # too few or too many fields, or not a number
+            columns = HEADER.count(",")
+            raise InputError(f"{path}: line {line}: a name and {columns} integers are needed ({error})") from error
+        if name in (layer.name for layer in layers[:-1]):
+            raise InputError(f"{path}: line {line}: a second layer called {name}; names tell layers apart")
     return layers

@@ -1,12 +1,9 @@
-"""Share of test samples that a model classifies correctly, with its confidence interval."""
+"""Share of test samples that a model classifies correctly."""
 
 from concurrent.futures import ThreadPoolExecutor
-from math import sqrt
 
 import numpy as np
 import onnxruntime as ort
-
-Z95 = 1.959963984540054  # 97.5 % quantile of the standard normal distribution
 
 
 def correct(
@@ -24,23 +21,3 @@ def correct(
     with ThreadPoolExecutor(threads) as pool:
         classes = np.concatenate(list(pool.map(logits, range(0, len(inputs), batch)))).argmax(axis=1)
     return int((classes == labels).sum())
-
-
-def wilson(correct: int, samples: int, z: float = Z95) -> tuple[float, float]:
-    """Wilson score interval (low, high) of a proportion, 0 … 1; 95 % by default.
-
-    Unlike the normal approximation it stays within 0 … 1 and keeps its coverage near both ends.
-    Source: Wilson, JASA 22 (1927) 209-212; recommended by Brown, Cai and DasGupta, Statistical Science 16 (2001)
-    101-133.
-
-    >>> [round(bound, 4) for bound in wilson(7902, 10_000)]
-    [0.7821, 0.7981]
-    >>> wilson(0, 10)[0]
-    0.0
-    """
-    share = correct / samples
-    scale = 1 + z * z / samples
-    centre = (share + z * z / (2 * samples)) / scale
-    half = z / scale * sqrt(share * (1 - share) / samples + z * z / (4 * samples * samples))
-    # At both ends one bound is the share itself; rounding would move it to the wrong side.
-    return centre - half if correct else 0.0, centre + half if correct < samples else 1.0

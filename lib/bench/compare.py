@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lib.bench.accuracy import correct, wilson
+from lib.bench.accuracy import correct
 from lib.bench.latency import interleaved, summary
 from lib.bench.session import open_session
+from lib.interval import wilson
 from lib.quant.scheme import Scheme
 
 FLOAT32 = {"scheme": "float32", "format": "", "activation": "", "granularity": "", "calibration": ""}

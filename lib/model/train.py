@@ -22,12 +22,18 @@ class Recipe:
 
     learning_rate : peak of the one-cycle schedule (Smith and Topin, 2018), reached after a quarter of the steps
     weight_decay : on weights of convolutions and linear layers only
+    small_epochs : the first epochs, on crops of three quarters of an image's height and width, which cost half
+        (progressive resizing, as in Tan and Le, "EfficientNetV2", ICML 2021)
+    plain_epochs : the last epochs, on images as they are, which is what the network will be asked about (He et al.,
+        "Data augmentation revisited: rethinking the distribution gap between clean and augmented data", 2019)
     """
 
     epochs: int
     batch: int
     learning_rate: float
     weight_decay: float = 5e-5
+    small_epochs: int = 0
+    plain_epochs: int = 0
 
 
 def padded(images: Tensor) -> Tensor:
@@ -35,18 +41,25 @@ def padded(images: Tensor) -> Tensor:
     return functional.pad(images.permute(0, 2, 3, 1), (0, 0, *(SHIFT,) * 4))
 
 
-def augment(samples: Tensor, index: Tensor, generator: torch.Generator) -> Tensor:
+def augment(samples: Tensor, index: Tensor, size: tuple[int, int], generator: torch.Generator) -> Tensor:
     """A batch of random crops, half of them mirrored, each image with its own draw.
 
-    samples : from `padded`; index : which of them [B]
-    Returns [B, C, H, W] in channels-last memory.
+    samples : from `padded`; index : which of them [B]; size : height and width of the crops [pixels]
+    Returns [B, C, *size] in channels-last memory.
     """
-    top, left = torch.randint(0, 2 * SHIFT + 1, (2, len(index), 1), generator=generator)
-    rows = top + torch.arange(samples.shape[1] - 2 * SHIFT)
-    columns = left + torch.arange(samples.shape[2] - 2 * SHIFT)
+    top, left = (
+        torch.randint(0, whole - part + 1, (len(index), 1), generator=generator)
+        for whole, part in zip(samples.shape[1:3], size, strict=True)
+    )
+    rows, columns = top + torch.arange(size[0]), left + torch.arange(size[1])
     mirrored = torch.rand(len(index), 1, generator=generator) < 0.5
     columns = torch.where(mirrored, columns.flip(1), columns)
     return samples[index[:, None, None], rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+
+def plain(samples: Tensor, index: Tensor) -> Tensor:
+    """The images themselves, without the border of `padded`."""
+    return samples[index, SHIFT:-SHIFT, SHIFT:-SHIFT].permute(0, 3, 1, 2)
 
 
 def accuracy(network: nn.Module, x: Tensor, y: Tensor, batch: int = 200) -> float:
@@ -95,8 +108,14 @@ def train(
     for epoch in range(1, recipe.epochs + 1):
         network.train()
         losses, right = [], 0
+        size = [side * 3 // 4 if epoch <= recipe.small_epochs else side for side in test_x.shape[2:]]
+        augmented = epoch <= recipe.epochs - recipe.plain_epochs
         for index in torch.randperm(len(samples), generator=generator).split(recipe.batch):
-            x, y = augment(samples, index, generator) if images else samples[index], labels[index]
+            if not images:
+                x = samples[index]
+            else:
+                x = augment(samples, index, size, generator) if augmented else plain(samples, index)
+            y = labels[index]
             with torch.autocast("cpu", torch.bfloat16, enabled=native_bfloat16()):
                 logits = network(x)
                 loss = functional.cross_entropy(logits.float(), y)

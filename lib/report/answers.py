@@ -1,4 +1,4 @@
-"""The facts that the documents state, taken from the tables: winners, margins, widths, bottlenecks.
+"""The facts that the documents state about each workload, taken from the tables: winners, margins, widths.
 
 Every function looks at one workload's rows and returns plain values, or small tables, for the templates.
 """
@@ -7,6 +7,7 @@ import pandas as pd
 
 from lib.report.accumulators import accumulators
 from lib.report.exactness import equality, without_vnni
+from lib.report.joint import corners
 from lib.report.requantization import fixed_point
 from lib.report.throughput import speed
 
@@ -85,104 +86,11 @@ def integer(golden: pd.DataFrame) -> dict:
     }
 
 
-def designs(scalesim: pd.DataFrame) -> pd.DataFrame:
-    """One row per design: cycles, time, energy, energy-delay product, utilization, and share of time bound by memory.
-
-    A layer takes the longer of its compute and memory time; layers run one after another.
-    """
-    layers = scalesim.assign(
-        time_ms=scalesim[["compute_ms", "memory_ms"]].max(axis=1),
-        slots=scalesim.scalesim_cycles * scalesim["rows"] * scalesim["cols"],
-    )
-    layers["memory_bound_ms"] = layers.time_ms.where(layers.bound == "memory", 0.0)
-    total = layers.groupby(["design", "rows", "cols", "dataflow", "sram_kb"], sort=False, as_index=False).agg(
-        cycles=("scalesim_cycles", "sum"),
-        compute_ms=("compute_ms", "sum"),
-        memory_ms=("memory_ms", "sum"),
-        time_ms=("time_ms", "sum"),
-        energy_uj=("energy_pj", lambda energy: energy.sum() / 1e6),
-        macs=("macs", "sum"),
-        slots=("slots", "sum"),
-        memory_bound_ms=("memory_bound_ms", "sum"),
-    )
-    total["pes"] = total["rows"] * total["cols"]
-    total["edp_uj_ms"] = total.energy_uj * total.time_ms
-    total["utilization"] = total.macs / total.slots
-    total["memory_bound_share"] = total.memory_bound_ms / total.time_ms
-    return total.drop(columns=["slots", "memory_bound_ms"])
-
-
-def winner(table: pd.DataFrame, column: str) -> dict:
-    """The row with the smallest value, and by what factor the next larger value exceeds it (None if all are equal)."""
-    ordered = table.sort_values(column, kind="stable")
-    best = ordered.iloc[0]
-    others = ordered[ordered[column] > best[column]]
-    equal = table[table[column] == best[column]].design.tolist()
-    margin = others.iloc[0] if len(others) else None
-    return {
-        "best": best.to_dict(),
-        "equal": equal,
-        "runner_up": None if margin is None else margin.to_dict(),
-        "factor": None if margin is None else margin[column] / best[column],
-    }
-
-
-def architecture(scalesim: pd.DataFrame) -> dict:
-    """Best designs, the bottleneck of the one with the least energy-delay product, and what would move it.
-
-    frugal : the smallest array, then the smallest buffers, whose energy-delay product is as good as the best
-    """
-    table = designs(scalesim)
-    by_edp = winner(table, "edp_uj_ms")
-    best = by_edp["best"]
-    close = table[table.edp_uj_ms <= SAME * best["edp_uj_ms"]]
-    layers = scalesim[scalesim.design == best["design"]]
-    time = layers[["compute_ms", "memory_ms"]].max(axis=1)
-    bottleneck = layers.loc[time.idxmax()]
-    with_bandwidth = pd.concat([layers.compute_ms, layers.memory_ms / 2], axis=1).max(axis=1).sum()
-    components = {name: layers[f"energy_{name}_pj"].sum() / layers.energy_pj.sum() for name in ("mac", "sram", "dram")}
-    return {
-        "designs": table,
-        "by_cycles": winner(table, "cycles"),
-        "by_time": winner(table, "time_ms"),
-        "by_energy": winner(table, "energy_uj"),
-        "by_edp": by_edp,
-        "frugal": close.sort_values(["pes", "sram_kb", "edp_uj_ms"], kind="stable").iloc[0].to_dict(),
-        "bottleneck": bottleneck.to_dict() | {"time_share": time.max() / time.sum()},
-        "memory_bound_layers": layers.layer[layers.bound == "memory"].tolist(),
-        "energy_shares": components,
-        "double_bandwidth_speedup": best["time_ms"] / with_bandwidth,
-        "larger_array": larger_array(table, best),
-        "larger_buffer": larger_buffer(table, best),
-        "bound_counts": scalesim.bound.value_counts().to_dict(),
-    }
-
-
-def larger_array(table: pd.DataFrame, design: dict) -> dict | None:
-    """What the next larger array of the same dataflow and buffers brings; None where there is none."""
-    same = table[(table.dataflow == design["dataflow"]) & (table.sram_kb == design["sram_kb"])]
-    larger = same[same.pes > design["pes"]]
-    return gains(larger.loc[larger.pes.idxmin()], design) if len(larger) else None
-
-
-def larger_buffer(table: pd.DataFrame, design: dict) -> dict | None:
-    """What the next larger buffers of the same array and dataflow bring; None where there are none."""
-    same = table[(table[["rows", "cols", "dataflow"]] == pd.Series(design)[["rows", "cols", "dataflow"]]).all(axis=1)]
-    larger = same[same.sram_kb > design["sram_kb"]]
-    return gains(larger.loc[larger.sram_kb.idxmin()], design) if len(larger) else None
-
-
-def gains(other: pd.Series, design: dict) -> dict:
-    """Speed-up and energy ratio of another design over this one."""
-    ratios = {"speedup": design["time_ms"] / other.time_ms, "energy_ratio": other.energy_uj / design["energy_uj"]}
-    return {"design": other.design} | ratios
-
-
 def answers(tables: dict[str, pd.DataFrame]) -> dict[str, dict]:
     """All facts by workload: {workload: {dataset, quantization, choices, sensitivity, integer, exactness, …}}."""
     facts = {}
     for workload in tables["accuracy"].workload.unique():
-        own = {name: table[table.workload == workload] for name, table in tables.items()}
+        own = {name: table[table.workload == workload] for name, table in tables.items() if "workload" in table}
         facts[workload] = {
             "dataset": own["accuracy"].dataset.iloc[0],
             "quantization": quantization(own["accuracy"], own["latency"]),
@@ -196,6 +104,6 @@ def answers(tables: dict[str, pd.DataFrame]) -> dict[str, dict]:
             ),
             "pairwise": without_vnni(own["pairwise"]),
             "speed": speed(own["throughput"], own["step_times"]),
-            "architecture": architecture(own["scalesim"]),
+            "joint": corners(own["joint"], own["accuracy"]),
         }
     return facts

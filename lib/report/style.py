@@ -53,9 +53,11 @@ def apply() -> None:
 
 
 def facets(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """The table's parts by what they are about, e.g. "tiny_cnn_2d on CIFAR-10", in the table's order."""
+    """The table's parts by what they are about, e.g. "tiny_cnn_2d on CIFAR-10" or "resnet18", in the table's order."""
     groups = frame.groupby(["workload", "dataset"], sort=False)
-    return {f"{workload} on {dataset}": part for (workload, dataset), part in groups}
+    return {
+        workload if dataset == "no data" else f"{workload} on {dataset}": part for (workload, dataset), part in groups
+    }
 
 
 def panels(
@@ -66,6 +68,15 @@ def panels(
         rows, columns, figsize=(max(width * columns, 6.5), height * rows + 0.7), squeeze=False, **options
     )
     return figure, axes.tolist()
+
+
+def tiles(count: int, width: float = 4.6, height: float = 3.2, **options) -> tuple[Figure, list[Axes]]:
+    """`count` axes in rows of two, none left over; size of one in inches."""
+    figure, axes = panels(-(-count // 2), min(count, 2), width, height, **options)
+    places = [panel for row in axes for panel in row]
+    for empty in places[count:]:
+        empty.remove()
+    return figure, places[:count]
 
 
 def legend_below(figure: Figure, axes: Axes, title: str | None = None, columns: int = 6) -> None:

@@ -5,14 +5,15 @@ from pathlib import Path
 
 import pandas as pd
 
-SCHEME_PARTS = ("format", "activation", "granularity", "calibration")
+# Columns of text that may be empty: a scheme's parts for float32, why something failed, limits.
+TEXTS = ("format", "activation", "granularity", "calibration", "reason", "limits")
 
 
 def read(path: str | Path) -> pd.DataFrame:
-    """A table; the scheme columns, empty for float32, hold empty strings there."""
+    """A table; columns of text that may be empty hold empty strings there."""
     table = pd.read_csv(path)
-    parts = [name for name in SCHEME_PARTS if name in table]
-    return table.astype(dict.fromkeys(parts, object)).fillna(dict.fromkeys(parts, ""))
+    texts = [name for name in TEXTS if name in table]
+    return table.astype(dict.fromkeys(texts, object)).fillna(dict.fromkeys(texts, ""))
 
 
 def read_all(paths: Iterable[str | Path]) -> dict[str, pd.DataFrame]:

@@ -5,7 +5,7 @@ import pytest
 from onnx import TensorProto, external_data_helper, helper, numpy_helper, save
 from scalesim.topology_utils import topologies
 
-from lib.arch.topology import Layer, from_onnx, read, write
+from lib.arch.topology import HEADER, Layer, from_onnx, read, write
 from lib.errors import InputError
 from lib.graph import load
 
@@ -120,7 +120,10 @@ def test_scalesim_reads_one_group_of_each_layer(tmp_path):
         ("conv1,34,34,3,3,3,32,1,1,1", "line 3"),
         ("conv1,34,34,3,3,three,32,1,1", "line 3.*three"),
         ("conv1,34,34,3,3,0,32,1,1", "line 3.*below 1"),
+        ("conv1,34,34,3,3,-3,32,1,1", "line 3.*below 1"),
         ("conv1,2,34,3,3,3,32,1,1", "line 3.*larger than"),
+        ("fc,34,34,3,3,3,32,1,1", "line 3.*second layer called fc"),
+        ("", "line 3"),
     ],
 )
 def test_malformed_row_is_named(row, reason, tmp_path):
@@ -131,8 +134,15 @@ def test_malformed_row_is_named(row, reason, tmp_path):
         read(path)
 
 
-@pytest.mark.parametrize("text", ["", "Layer name,IFMAP Height\n", "\0\1"])
+@pytest.mark.parametrize("text", [None, "", "Layer name,IFMAP Height\nconv1,3\n", HEADER + "\n", "\0\1"])
 def test_file_that_is_no_topology_is_refused(text, tmp_path):
-    (tmp_path / "topology.csv").write_text(text)
-    with pytest.raises(InputError, match=r"topology\.csv"):
+    if text is not None:
+        (tmp_path / "topology.csv").write_text(text)
+    with pytest.raises(InputError, match=r"topology\.csv") as error:
         read(tmp_path / "topology.csv")
+    assert "\n" not in str(error.value)
+
+
+def test_layers_of_the_same_name_stay_apart_in_the_csv(tmp_path):
+    write([Layer(name, 1, 1, 1, 1, 8, 8, 1, 1) for name in ("a b", "a_b", "a,b", "c")], tmp_path / "topology.csv")
+    assert [layer.name for layer in read(tmp_path / "topology.csv")] == ["a_b", "a_b_", "a_b__", "c"]

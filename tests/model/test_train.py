@@ -5,7 +5,7 @@ import logging
 import pandas as pd
 import torch
 
-from lib.model.train import Recipe, augment, padded, train
+from lib.model.train import Recipe, augment, padded, plain, train
 
 LOG = logging.getLogger("test")
 RECIPE = Recipe(epochs=16, batch=16, learning_rate=0.05)
@@ -30,17 +30,24 @@ def test_augmentation_cuts_shifted_or_mirrored_windows_of_each_image():
     generator = torch.Generator().manual_seed(0)
     samples = padded(torch.randn(6, 3, 8, 8))
     index = torch.tensor([4, 0, 5, 4])
-    batch = augment(samples, index, generator)
-    assert batch.shape == (4, 3, 8, 8)
-    for image, source in zip(batch, index, strict=True):
-        # [2·SHIFT+1, 2·SHIFT+1, 3, 8, 8]: every window of the source
-        windows = samples[source].unfold(0, 8, 1).unfold(1, 8, 1)
-        same = ((windows == image).flatten(2).all(2)) | ((windows.flip(-1) == image).flatten(2).all(2))
-        assert same.any()
+    for height, width in ((8, 8), (6, 5)):
+        batch = augment(samples, index, (height, width), generator)
+        assert batch.shape == (4, 3, height, width)
+        for image, source in zip(batch, index, strict=True):
+            # [tops, lefts, 3, height, width]: every window of the source
+            windows = samples[source].unfold(0, height, 1).unfold(1, width, 1)
+            same = ((windows == image).flatten(2).all(2)) | ((windows.flip(-1) == image).flatten(2).all(2))
+            assert same.any()
+
+
+def test_plain_images_are_those_before_padding():
+    images = torch.randn(6, 3, 8, 8)
+    index = torch.tensor([4, 0, 5, 4])
+    assert torch.equal(plain(padded(images), index), images[index])
 
 
 def test_two_copies_of_one_image_are_augmented_differently():
     generator = torch.Generator().manual_seed(0)
     samples = padded(torch.randn(1, 1, 32, 32))
-    batch = augment(samples, torch.zeros(16, dtype=torch.long), generator)
+    batch = augment(samples, torch.zeros(16, dtype=torch.long), (32, 32), generator)
     assert len({tuple(image.flatten().tolist()) for image in batch}) > 8

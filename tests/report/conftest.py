@@ -5,9 +5,10 @@ from itertools import product
 import pandas as pd
 import pytest
 
-from lib.bench.accuracy import wilson
+from lib.interval import wilson
 
 SUBJECTS = {"signal_cnn_1d": "synthetic signals", "tiny_cnn_2d": "CIFAR-10"}
+NETWORKS = {"resnet18": "no data"}
 PARTS = ["format", "activation", "granularity", "calibration"]
 REFERENCE = "qoperator_uint8_channel_minmax"
 LAYERS = {"conv1": 27, "fc": 64}
@@ -28,8 +29,6 @@ def subject_tables() -> dict[str, list[dict]]:
     accuracy = {"samples": 1000, "accuracy": 0.79, "ci_low": low, "ci_high": high}
     spread = {"mean_ms": 1.1, "std_ms": 0.1, "p50_ms": 1.0, "p90_ms": 1.2, "p99_ms": 1.5, "min_ms": 0.9}
     reference = next(scheme for scheme in schemes() if scheme["scheme"] == REFERENCE)
-    designs = list(product([8, 16], ["os", "ws"], [16, 128]))
-    energy = {"energy_mac_pj": 1.0, "energy_sram_pj": 2.0, "energy_dram_pj": 3.0, "energy_pj": 6.0}
     return {
         "training": [
             {"epoch": epoch, "learning_rate": 0.1, "train_loss": 1 / epoch, "train_accuracy": 0.7, "test_accuracy": 0.7}
@@ -133,12 +132,114 @@ def subject_tables() -> dict[str, list[dict]]:
             | {"macs": macs, "gmac_per_s": macs / ms / 1e6, "saturating_gmac_per_s": 16.0}
             for step, ms, macs in [("conv1", 1.0, 5e7), ("pool", 0.5, float("nan"))]
         ],
-        "scalesim": [
-            {"design": f"{size}x{size}_{flow}_{buffer}kb", "rows": size, "cols": size, "dataflow": flow}
-            | {"sram_kb": buffer, "layer": layer, "macs": 1000, "scalesim_cycles": 4000 // size, "utilization": 0.5}
-            | {"avg_dram_bytes_per_cycle": 1.0 + size, "compute_ms": 8 / size, "memory_ms": 0.6}
-            | {"macs_per_dram_byte": 2, "bound": "compute" if size == 8 else "memory"} | energy
-            for (size, flow, buffer), layer in product(designs, LAYERS)
+        "numerics": [
+            {"scheme": REFERENCE, "activation_bits": 8, "weight_bits": 8, "accumulator_bits": bits}
+            | {"overflow": "saturate", "requantization": mode, "samples": 1000, "accuracy": 0.79 if bits > 16 else 0.5}
+            for bits, mode in product((16, 18, 32), ("float32", "fixed8"))
+        ],
+        "joint": [
+            {"source": "numerics", "scheme": REFERENCE, "activation_bits": 8, "weight_bits": 8}
+            | {"accumulator_bits": bits, "overflow": "saturate", "requantization": mode}
+            | {"samples": 1000, "accuracy": share}
+            | dict(zip(("ci_low", "ci_high"), wilson(round(1000 * share), 1000), strict=True))
+            | {"design": f"{size}x8_os_8kb", "rows": size, "cols": 8, "dataflow": "os", "ifmap_kb": 8, "filter_kb": 8}
+            | {"ofmap_kb": 8, "dram_gb_per_s": 1.0, "clock_mhz": 500, "latency_ms": 8 / size, "energy_uj": bits + size}
+            | {"area_mm2": size / 16, "on_front": True}
+            for (bits, share), mode in product([(16, 0.5), (18, 0.785), (32, 0.79)], ("float32", "fixed8"))
+            for size in (8, 16)
+        ],
+    }  # fmt: skip
+
+
+def architecture_tables() -> dict[str, list[dict]]:
+    """Rows of the tables about accelerators for one network, without the columns workload and dataset."""
+    operation = {"dram_gb_per_s": 1.0, "clock_mhz": 500}
+    components = ("mac", "register", "requantize", "sram", "dram", "static")
+
+    def design(size: int, flow: str, kb: int) -> dict:
+        buffers = dict.fromkeys(["ifmap_kb", "filter_kb", "ofmap_kb"], kb)
+        name = f"{size}x{size}_{flow}_{kb}kb"
+        return {"design": name, "rows": size, "cols": size, "dataflow": flow} | buffers | operation
+
+    def layer(layer: str, size: int) -> dict:
+        dram = dict.fromkeys(["ifmap_dram_bytes", "filter_dram_bytes", "ofmap_dram_bytes"], 100)
+        energy = {f"energy_{name}_pj": 1e6 for name in components} | {"energy_pj": 6e6}
+        return (
+            {"layer": layer, "macs": 64000, "compute_cycles": 32000 // size, "utilization": 0.5}
+            | {"bound": "compute" if size == 8 else "filter", "latency_ms": 1 / size}
+            | dram
+            | energy
+            | {"reason": ""}
+        )
+
+    def network(size: int) -> dict:
+        energy = {f"energy_{name}_uj": 2.0 for name in components} | {"energy_uj": 12.0}
+        return (
+            {"compute_cycles": 64000 // size, "stall_share": 0.1, "utilization": 0.5, "latency_ms": 2 / size}
+            | energy
+            | {"area_mm2": size / 8, "edp_uj_ms": 24 / size}
+        )
+
+    cycles = {"ideal_cycles": 3000, "fill_drain_cycles": 500, "stall_cycles": 400, "edge_cycles": 100}
+    pj = {f"energy_{name}_pj": 2.0 for name in ("mac", "register", "sram", "dram")}
+    both = {"latency_cycles": 4000, **cycles, "energy_pj": 8.0, **pj, "dram_bytes": 1000}
+    designs = [design(*parts) for parts in product([8, 16], ["os", "ws"], [16, 128])]
+    best, other = design(8, "ws", 16), design(16, "os", 128)
+    failed = {"reason": "SCALE-Sim stopped"}
+    aims = {"fastest within 1 mm²": ("latency_ms", best), "least energy": ("energy_uj", other)}
+    return {
+        "scalesim": [row | layer(name, row["rows"]) | {"scalesim_cycles": 4000} for row in designs for name in LAYERS]
+        + [design(32, "os", 16) | failed],
+        "validation": [
+            {"origin": origin, "design": "8x8_ws_16kb", "layers": 2, "cycles_differing": 0}
+            | {"ifmap_sram_reads_differing": 0, "filter_sram_reads_differing": 0, "ofmap_sram_writes_differing": 0}
+            | {"dram_read_ratio": 0.9, "reason": ""}
+            for origin in ("grid", "pareto")
+        ]
+        + [{"origin": "grid", "design": "32x32_os_16kb", "layers": 0} | failed],
+        "pareto": [row | network(row["rows"]) for row in (best, other)],
+        "winners": [
+            {"constraint": name, "minimise": metric, "limits": ""} | row | network(row["rows"])
+            | {"runner_up_ratio": 1.1, "reason": ""}
+            for name, (metric, row) in aims.items()
+        ]
+        + [{"constraint": "tiny", "minimise": "area_mm2", "limits": "area_mm2 ≤ 0.1", "reason": "no design is within"}],
+        "design_sensitivity": [
+            {"constraint": name, "design": row["design"], "parameter": parameter, "value": "8", "other_value": "16"}
+            | {"step": "next", "latency_ratio": 0.9, "energy_ratio": 1.2, "area_ratio": 1.5, "edp_ratio": 1.08}
+            | {"reason": ""}
+            for (name, (_, row)), parameter in product(aims.items(), ["rows", "cols"])
+        ],
+        "bottlenecks": [
+            {"constraint": name} | row | layer(place, row["rows"])
+            for (name, (_, row)), place in product(aims.items(), LAYERS)
+        ],
+        "returns": [
+            {"parameter": parameter, "others": others, "value": value}
+            | {"latency_ms": 8 / value, "energy_uj": 1.0 + value, "edp_uj_ms": 8 / value + 8}
+            for parameter in ("pes", "sram_kb", "dram_gb_per_s", "clock_mhz")
+            for others, value in product(("free", "as winner"), (1, 2, 4))
+        ],
+        "trends": [
+            row | {"pes": row["rows"] ** 2, "sram_kb": row["ifmap_kb"]} | network(row["rows"]) for row in designs
+        ],
+        "mapping": [
+            {"tool": "ZigZag", "design": "8x8_ws_16kb", "objective": objective, "layer": layer, "macs": 64000}
+            | {"loops": "ifmap SRAM, filter DRAM, ofmap SRAM: K 4; rows: C 8; columns: K 8"}
+            | both | {f"ours_{name}": 1.1 * value for name, value in both.items() if name != "edge_cycles"}
+            | {"scalesim_cycles": 3900, "latency_ratio": 0.91, "energy_ratio": 0.91}
+            | {"latency_differs_in": "memory", "energy_differs_in": "DRAM", "reason": ""}
+            for objective, layer in product(("our loop order", "latency", "energy", "EDP"), LAYERS)
+        ]
+        + [{"tool": "ZigZag", "design": "8x8_ws_16kb", "layer": "odd", "reason": "ZigZag found no mapping"}],
+        "arch_speed": [
+            {"method": method, "designs": 1, "layers": 2, "evaluations": 2, "seconds": 1.0, "evaluations_per_s": 2.0}
+            | {"ratio": 1.0}
+            for method in ("closed form (cycles, accesses)", "whole cost model", "SCALE-Sim")
+        ],
+        "coverage": [
+            {"operator": "Conv", "nodes": 2, "macs": 10**6, "mac_share": 1.0, "runs": "array"},
+            {"operator": "Relu", "nodes": 2, "macs": 0, "mac_share": 0.0, "runs": "not on the array"},
         ],
     }  # fmt: skip
 
@@ -146,8 +247,15 @@ def subject_tables() -> dict[str, list[dict]]:
 @pytest.fixture
 def tables() -> dict[str, pd.DataFrame]:
     """All tables by name; every test gets its own."""
-    rows = subject_tables()
-    return {
-        name: pd.DataFrame([{"workload": w, "dataset": d} | row for w, d in SUBJECTS.items() for row in table])
-        for name, table in rows.items()
+    architecture = architecture_tables()
+    # Of a network without data nothing but the architecture is known, and SCALE-Sim does not run on it by default.
+    modelled = architecture.keys() - {"scalesim", "validation", "arch_speed"}
+    finding = {"finding": "utilization above 100 %", "case": "1x1", "quantity": "%", "scalesim": 101, "correct": 100}
+    return {"scalesim_findings": pd.DataFrame([finding | {"why": "the last cycle is not counted"}])} | {
+        name: pd.DataFrame(
+            {"workload": workload, "dataset": dataset} | row
+            for workload, dataset in (SUBJECTS | NETWORKS if name in modelled else SUBJECTS).items()
+            for row in table
+        )
+        for name, table in (subject_tables() | architecture).items()
     }

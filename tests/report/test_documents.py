@@ -9,6 +9,7 @@ from jinja2 import UndefinedError
 
 from lib.report import render
 from lib.report.answers import answers
+from lib.report.architecture import architectures
 from lib.report.figures import FIGURES
 from lib.report.render import page
 from lib.report.tables import times
@@ -25,17 +26,18 @@ def context(tables, **changes) -> dict:
     return {
         "tables": tables,
         "answers": answers(tables),
+        "architectures": architectures(tables),
         "sources": {"images": SOURCE | {"name": "CIFAR-10"}},
         "machine": machine | {"python": "3.11.9", "packages": {"numpy": "2.3.5"}},
         "times": times("no such folder"),
         "captions": {name: figure["caption"] for name, figure in DECLARED.items()},
-        "arch": {"clock_mhz": 500, "dram_gb_per_s": 1.0},
+        "arch": {"node_nm": 45, "space": {"rows": [8, 16], "dataflows": ["os", "ws"]}, "joint": {"area_mm2": 1.0}},
         "calibration": {"calibration_samples": 512, "percentile": 99.99},
     } | changes
 
 
 def test_every_figure_is_declared_with_the_tables_it_reads():
-    declared = {name: [*figure["tables"], *figure.get("settings", [])] for name, figure in DECLARED.items()}
+    declared = {name: figure["tables"] for name, figure in DECLARED.items()}
     parameters = {name: list(function.__annotations__)[:-1] for name, function in FIGURES.items()}
     assert declared == parameters
 

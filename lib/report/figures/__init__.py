@@ -3,7 +3,19 @@
 from matplotlib.figure import Figure
 
 from lib.report import style
-from lib.report.figures import arch, bench, fixedpoint, model, pairwise, quant, requantization, throughput
+from lib.report.figures import (
+    arch,
+    bench,
+    designspace,
+    fixedpoint,
+    joint,
+    mapping,
+    model,
+    pairwise,
+    quant,
+    requantization,
+    throughput,
+)
 
 FIGURES = {
     function.__name__: function
@@ -27,11 +39,17 @@ FIGURES = {
         arch.dse_energy,
         arch.dse_bandwidth,
         arch.roofline,
+        designspace.pareto,
+        designspace.bottleneck_map,
+        designspace.design_sensitivity,
+        designspace.diminishing_returns,
+        joint.joint,
+        mapping.mapping,
     )
 }
 
 
 def draw(name: str, **tables) -> Figure:
-    """Draw the figure `name` from tables (and settings) by name."""
+    """Draw the figure `name` from tables by name."""
     style.apply()
     return FIGURES[name](**tables)

@@ -1,65 +1,131 @@
-"""Figures about the accelerator's design space."""
+"""Figures about the cost of single designs: cycles, utilization, energy, bandwidth, roofline."""
 
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter, NullLocator, StrMethodFormatter
 
-from lib.report.style import BLUE, DATAFLOW_NAMES, DATAFLOWS, GREEN, ORANGE, REFERENCE, facets, legend_below, panels
+from lib.report.style import (
+    BLUE,
+    BROWN,
+    DATAFLOW_NAMES,
+    DATAFLOWS,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    REFERENCE,
+    SKY,
+    facets,
+    legend_below,
+    panels,
+    tiles,
+)
 
 MARKERS = {"os": "o", "ws": "s", "is": "^"}
+COMPONENTS = {
+    "mac": ("MACs", BLUE),
+    "register": ("registers", SKY),
+    "requantize": ("requantization", PURPLE),
+    "sram": ("SRAM", GREEN),
+    "dram": ("DRAM", ORANGE),
+    "static": ("static", GREY),
+}
+MOST_LAYERS = 12
+# Of names at points from left to right, apart even where the points are not: offset in points, alignment.
+NAME_PLACES = [(-6, 5, "right"), (6, -20, "left"), (6, -11, "left")]
 
 
-def array_axis(axes: Axes, arrays: list[str]) -> None:
-    axes.set_xticks(range(len(arrays)), arrays)
-    axes.set_xlabel("array (rows x columns of PEs)")
+def own(table: pd.DataFrame, part: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `table` about the workload that `part` is about."""
+    return table[table.workload == part.workload.iloc[0]]
 
 
-def with_array(scalesim: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """The table with a column `array` such as 16x16, and all arrays by number of PEs."""
-    table = scalesim.assign(array=scalesim["rows"].astype(str) + "x" + scalesim["cols"].astype(str))
+def busiest(part: pd.DataFrame, column: str) -> pd.DataFrame:
+    """The rows of the layers that have most of `column`, at most MOST_LAYERS, in the network's order."""
+    return part[part.layer.isin(part.groupby("layer")[column].sum().nlargest(MOST_LAYERS).index)]
+
+
+def short(layer: str) -> str:
+    """A layer's name without what PyTorch's exporter repeats, and without the operator.
+
+    >>> short("/layer4/layer4.1/conv2/Conv"), short("conv1")
+    ('layer4.1/conv2', 'conv1')
+    """
+    parts = layer.removesuffix("/Conv").removesuffix("/Gemm").removesuffix("/MatMul").strip("/").split("/")
+    followers = [*parts[1:], ""]
+    return "/".join(p for p, follower in zip(parts, followers, strict=True) if not follower.startswith(f"{p}."))
+
+
+def simulated(scalesim: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """The designs that did not fail, with a column `array` such as 16x16, and all arrays by number of PEs."""
+    table = scalesim.dropna(subset=["scalesim_cycles", "latency_ms"])
+    table = table.assign(array=table["rows"].astype(str) + "x" + table["cols"].astype(str))
     sizes = table.assign(pes=table["rows"] * table["cols"]).sort_values(["pes", "rows"])
     return table, sizes.array.unique().tolist()
 
 
-def dse_cycles(scalesim: pd.DataFrame) -> Figure:
-    """Cycles of one inference over the array size, a line per dataflow."""
-    table, arrays = with_array(scalesim)
-    parts = facets(table)
-    figure, axes = panels(1, len(parts), height=3.4)
-    for panel, (name, part) in zip(axes[0], parts.items(), strict=True):
+def plain_log(axis: Axis, subs: tuple = (1, 2, 5)) -> None:
+    """Ticks at these multiples of powers of ten, as plain numbers."""
+    axis.set_major_locator(LogLocator(subs=subs))
+    axis.set_major_formatter(StrMethodFormatter("{x:,g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def array_axis(axes: Axes, sizes: list[int]) -> None:
+    """A logarithmic axis of square arrays."""
+    axes.set_xscale("log")
+    axes.set_xticks(sizes, [f"{size}x{size}" for size in sizes], rotation=55)
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xlabel("array (rows x columns of PEs)")
+
+
+def dse_cycles(trends: pd.DataFrame, scalesim: pd.DataFrame) -> Figure:
+    """Compute cycles of one inference over the size of a square array, a line per dataflow, SCALE-Sim's as rings."""
+    parts = facets(trends)
+    figure, axes = tiles(len(parts), height=3.6)
+    for panel, (name, part) in zip(axes, parts.items(), strict=True):
         # Compute cycles do not depend on the buffers.
-        total = part[part.sram_kb == part.sram_kb.max()].groupby(["dataflow", "array"]).scalesim_cycles.sum()
-        for dataflow in total.index.unique(0):
-            cycles = total[dataflow].reindex(arrays)
-            label, color, marker = DATAFLOW_NAMES[dataflow], DATAFLOWS[dataflow], MARKERS[dataflow]
-            panel.plot(range(len(arrays)), cycles, color=color, marker=marker, label=label)
-        array_axis(panel, arrays)
-        panel.set(title=name, yscale="log")
+        part = part[part.sram_kb == part.sram_kb.max()].sort_values("rows")
+        runs = own(scalesim, part).groupby(["dataflow", "rows", "cols", "ifmap_kb"]).scalesim_cycles
+        runs = runs.sum(min_count=1).reset_index().query("rows == cols")
+        for flow, color in DATAFLOWS.items():
+            line, points = (rows[rows.dataflow == flow] for rows in (part, runs))
+            look = {"color": color, "marker": MARKERS[flow]}
+            panel.plot(line["rows"], line.compute_cycles, markersize=4, label=DATAFLOW_NAMES[flow], **look)
+            look |= {"fillstyle": "none", "markersize": 11, "linestyle": ""}
+            panel.plot(points["rows"], points.scalesim_cycles, **look)
+        panel.plot([], [], "o", color="0.3", fillstyle="none", markersize=11, label="SCALE-Sim")
+        first = part[part["rows"] == part["rows"].min()].compute_cycles.min()
+        sizes = part["rows"].unique().tolist()
+        scaled = first * (sizes[0] / np.array(sizes)) ** 2
+        panel.plot(sizes, scaled, label="all PEs as useful as the first", **REFERENCE)
+        array_axis(panel, sizes)
+        panel.set(title=name, yscale="log", ylabel="compute cycles per inference (log)")
         panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         panel.yaxis.set_major_formatter(EngFormatter(sep=""))
         panel.yaxis.set_minor_formatter(NullFormatter())
-    axes[0][0].set_ylabel("compute cycles per inference (log)")
-    legend_below(figure, axes[0][0])
+    legend_below(figure, axes[0], columns=5)
     figure.suptitle("How many cycles does an inference take, and does a larger array pay?")
     return figure
 
 
 def dse_utilization(scalesim: pd.DataFrame) -> Figure:
-    """Share of the array's multiplications that are used, per layer and for the whole network."""
-    table, arrays = with_array(scalesim)
-    table = table[table.sram_kb == table.sram_kb.max()]
-    parts = facets(table)
+    """Share of the array's multiplications that are used, per layer and for the whole network, no stalls counted."""
+    table, arrays = simulated(scalesim)
+    parts = {name: part[part.ifmap_kb == part.ifmap_kb.max()] for name, part in facets(table).items()}
     flows = [flow for flow in DATAFLOWS if flow in set(table.dataflow)]
-    rows = max(part.layer.nunique() for part in parts.values()) + 1
-    width = 1.5 + 0.46 * len(flows) * len(arrays)
-    figure, axes = panels(1, len(parts), width=width, height=1.3 + 0.36 * rows)
-    for panel, (name, part) in zip(axes[0], parts.items(), strict=True):
-        slots = part.assign(slots=part.scalesim_cycles * part["rows"] * part["cols"])
+    rows = max(min(part.layer.nunique(), MOST_LAYERS) for part in parts.values()) + 1
+    width = max(4.5, 1.5 + 0.46 * len(flows) * len(arrays))
+    figure, axes = tiles(len(parts), width=width, height=1.3 + 0.36 * rows)
+    for panel, (name, part) in zip(axes, parts.items(), strict=True):
+        slots = part.assign(slots=(part.compute_cycles + 1) * part["rows"] * part["cols"])
         whole = slots.groupby(["dataflow", "array"])[["macs", "slots"]].sum().eval("macs / slots")
-        layers = part.pivot_table(index="layer", columns=["dataflow", "array"], values="utilization", sort=False)
+        shown = busiest(slots.assign(utilization=slots.macs / slots.slots), "macs")
+        layers = shown.pivot_table(index="layer", columns=["dataflow", "array"], values="utilization", sort=False)
         grid = pd.concat([layers, whole.rename("whole network").to_frame().T])
         grid = grid[[(flow, array) for flow in flows for array in arrays if (flow, array) in grid.columns]]
         labels = [f"{flow} {array}" for flow, array in grid.columns]
@@ -74,8 +140,8 @@ def dse_utilization(scalesim: pd.DataFrame) -> Figure:
             annot_kws={"size": 8},
             linewidths=0.5,
             xticklabels=labels,
-            yticklabels=grid.index.tolist(),
-            cbar=panel is axes[0][-1],
+            yticklabels=grid.index.map(short).tolist(),
+            cbar=panel is axes[-1],
             cbar_kws={"label": "PE utilization (%)"},
         )
         panel.axhline(len(grid) - 1, color="white", linewidth=3)
@@ -86,46 +152,63 @@ def dse_utilization(scalesim: pd.DataFrame) -> Figure:
     return figure
 
 
-def dse_energy(scalesim: pd.DataFrame) -> Figure:
-    """Energy of one inference by component, a bar per array and dataflow, a panel per buffer size."""
-    table, arrays = with_array(scalesim)
-    parts, buffers = facets(table), sorted(table.sram_kb.unique())
-    components = {"mac": ("MACs", BLUE), "sram": ("SRAM", GREEN), "dram": ("DRAM", ORANGE)}
-    flows = [flow for flow in DATAFLOWS if flow in set(table.dataflow)]
-    bars = [(flow, array) for flow in flows for array in arrays]
-    figure, axes = panels(len(parts), len(buffers), width=4.8, height=2.8, sharex=True, sharey="row")
+def dse_energy(trends: pd.DataFrame) -> Figure:
+    """Energy of one inference by component, over the array with the best buffers and the other way round.
+
+    best : the design of least energy-delay product among those drawn
+    """
+    parts = facets(trends)
+    sweeps = trends.pes.nunique(), trends.sram_kb.nunique()
+    figure, axes = panels(len(parts), 2, width=5.5, height=2.9, gridspec_kw={"width_ratios": sweeps})
     for row, (name, part) in zip(axes, parts.items(), strict=True):
-        for panel, buffer in zip(row, buffers, strict=True):
-            columns = [f"energy_{component}_pj" for component in components]
-            total = part[part.sram_kb == buffer].groupby(["dataflow", "array"])[columns].sum().reindex(bars) / 1e6
-            base = np.zeros(len(bars))
-            for column, (label, color) in zip(columns, components.values(), strict=True):
-                panel.bar(range(len(bars)), total[column], bottom=base, color=color, label=label, width=0.75)
-                base += total[column].to_numpy()
-            panel.set_xticks(range(len(bars)), [f"{flow} {array}" for flow, array in bars], rotation=55, ha="right")
-            panel.set(title=f"{name}\nbuffers of {buffer} kB")
-            panel.grid(axis="x", visible=False)
-        row[0].set_ylabel("energy per inference (µJ)")
+        best = part.loc[(part.energy_uj * part.latency_ms).idxmin()]
+        over_arrays, over_buffers = part[part.sram_kb == best.sram_kb], part[part.pes == best.pes]
+        energy_bars(row[0], over_arrays, over_arrays["rows"].map("{0}x{0}".format))
+        energy_bars(row[1], over_buffers, over_buffers.sram_kb.map("{} kB".format))
+        row[0].set(title=f"{name}\nbuffers of {best.sram_kb} kB", ylabel="energy per inference (µJ)")
+        row[1].set(title=f"array of {best['rows']}x{best.cols}\n")
+    axes[-1][0].set_xlabel("dataflow and array")
+    axes[-1][1].set_xlabel("dataflow and size of each buffer")
     legend_below(figure, axes[0][0])
     figure.suptitle("Where does the energy of an inference go?")
     return figure
 
 
-def dse_bandwidth(scalesim: pd.DataFrame, clock_mhz: float, dram_gb_per_s: float) -> Figure:
-    """DRAM bytes per compute cycle that each layer asks for, against what the configured memory gives."""
-    table, arrays = with_array(scalesim)
-    parts, buffers = facets(table), sorted(table.sram_kb.unique())
-    given = 1000 * dram_gb_per_s / clock_mhz
+def energy_bars(axes: Axes, part: pd.DataFrame, group: pd.Series) -> None:
+    """Stacked bars of the rows' energies [µJ], those of one group beside each other, one per dataflow."""
+    flows = [flow for flow in DATAFLOWS if flow in set(part.dataflow)]
+    middle = flows[len(flows) // 2]
+    part = part.assign(group=group).sort_values(["pes", "sram_kb"], kind="stable")
+    groups = part.group.unique().tolist()
+    place = part.group.map(groups.index) + 0.27 * (part.dataflow.map(flows.index) - (len(flows) - 1) / 2)
+    base = np.zeros(len(part))
+    for component, (label, color) in COMPONENTS.items():
+        energy = part[f"energy_{component}_uj"].to_numpy()
+        axes.bar(place, energy, bottom=base, color=color, label=label, width=0.23, linewidth=0)
+        base += np.nan_to_num(energy)
+    labels = part.dataflow + ("\n" + part.group).where(part.dataflow == middle, "")
+    axes.set_xticks(place, labels, fontsize=7)
+    axes.grid(axis="x", visible=False)
+
+
+def dse_bandwidth(scalesim: pd.DataFrame) -> Figure:
+    """DRAM bytes per compute cycle that each layer asks for, against what the memory gives."""
+    table, arrays = simulated(scalesim)
+    moved = table[[f"{operand}_dram_bytes" for operand in ("ifmap", "filter", "ofmap")]].sum(axis=1)
+    table["bytes_per_cycle"] = moved / (table.compute_cycles + 1)
+    parts, buffers = facets(table), sorted(table.ifmap_kb.unique())
     figure, axes = panels(len(parts), len(buffers), width=4.8, height=2.9, sharex="row", sharey="row")
     for row, (name, part) in zip(axes, parts.items(), strict=True):
-        layers = part.layer.unique().tolist()
+        part = busiest(part, "macs")
+        layers = part.layer.map(short).unique().tolist()
+        given = (1000 * part.dram_gb_per_s / part.clock_mhz).iloc[0]
         for panel, buffer in zip(row, buffers, strict=True):
             for index, (flow, array) in enumerate((f, a) for f in DATAFLOWS for a in arrays):
-                chosen = part[(part.sram_kb == buffer) & (part.dataflow == flow) & (part.array == array)]
+                chosen = part[(part.ifmap_kb == buffer) & (part.dataflow == flow) & (part.array == array)]
                 offset = 0.7 * ((index + 0.5) / (len(DATAFLOWS) * len(arrays)) - 0.5)
                 panel.scatter(
-                    [layers.index(layer) + offset for layer in chosen.layer],
-                    chosen.avg_dram_bytes_per_cycle,
+                    [layers.index(short(layer)) + offset for layer in chosen.layer],
+                    chosen.bytes_per_cycle,
                     s=14 + 22 * arrays.index(array),
                     color=DATAFLOWS[flow],
                     marker=MARKERS[flow],
@@ -133,8 +216,9 @@ def dse_bandwidth(scalesim: pd.DataFrame, clock_mhz: float, dram_gb_per_s: float
                     linewidth=0,
                     label=DATAFLOW_NAMES[flow] if array == arrays[0] else None,
                 )
-            panel.axhline(given, label=f"configured memory: {given:g} bytes/cycle", **REFERENCE)
+            panel.axhline(given, label=f"the memory gives {given:g} bytes/cycle", **REFERENCE)
             panel.set(title=f"{name}\nbuffers of {buffer} kB", yscale="log")
+            plain_log(panel.yaxis)
             long = sum(map(len, layers)) > 34
             panel.set_xticks(range(len(layers)), layers, rotation=55 if long else 0, ha="right" if long else "center")
             panel.grid(axis="x", visible=False)
@@ -144,36 +228,58 @@ def dse_bandwidth(scalesim: pd.DataFrame, clock_mhz: float, dram_gb_per_s: float
     return figure
 
 
-def roofline(scalesim: pd.DataFrame, clock_mhz: float, dram_gb_per_s: float) -> Figure:
-    """Attained speed of every layer over its MACs per DRAM byte, under the roof of array and memory.
+def roofline(scalesim: pd.DataFrame, bottlenecks: pd.DataFrame) -> Figure:
+    """Attained speed of every layer over its MACs per DRAM byte, under the roofs of the grid's arrays and the winner's.
 
-    attained = MACs / max(compute time, memory time);  roof = min(rows * cols * clock, bandwidth * MACs per byte)
+    attained = MACs / latency;  roof = min(rows * cols * clock, bandwidth * MACs per byte)
     Source: Williams, Waterman and Patterson, CACM 52(4), 2009.
     """
-    table, arrays = with_array(scalesim)
-    table = table.assign(gmacs_per_s=table.macs / table[["compute_ms", "memory_ms"]].max(axis=1) / 1e6)
-    parts = facets(table)
-    figure, axes = panels(len(parts), len(arrays), width=3.9, height=3.1, sharex="row", sharey="row")
-    for row, (name, part) in zip(axes, parts.items(), strict=True):
-        colors = dict(zip(part.layer.unique(), sns.color_palette("colorblind", part.layer.nunique()), strict=True))
-        intensity = np.geomspace(part.macs_per_dram_byte.min() / 2, part.macs_per_dram_byte.max() * 2, 200)
-        for panel, array in zip(row, arrays, strict=True):
-            chosen = part[part.array == array]
-            peak = (chosen["rows"] * chosen["cols"]).max() * clock_mhz / 1000
-            panel.plot(intensity, np.minimum(peak, dram_gb_per_s * intensity), color="0.25", linewidth=1.4)
-            for layer, color in colors.items():
-                for flow, marker in MARKERS.items():
-                    points = chosen[(chosen.layer == layer) & (chosen.dataflow == flow)]
-                    place = points.macs_per_dram_byte, points.gmacs_per_s
-                    panel.scatter(*place, color=color, marker=marker, s=26, alpha=0.8, linewidth=0)
-            panel.set(title=f"{name}\n{array}: at most {peak:g} GMAC/s", xscale="log", yscale="log")
-        for layer, color in colors.items():
-            row[-1].scatter([], [], color=color, s=26, label=layer)
-        for flow, marker in MARKERS.items():
-            row[-1].scatter([], [], color="0.4", marker=marker, s=26, label=flow)
-        row[-1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=8)
-        row[0].set_ylabel("attained (GMAC/s)")
-    for panel in axes[-1]:
-        panel.set_xlabel("MACs per DRAM byte")
+    grid, arrays = simulated(scalesim)
+    parts = facets(bottlenecks)
+    shades = dict(zip(arrays, sns.color_palette("colorblind", len(arrays)), strict=True))
+    figure, axes = tiles(len(parts), width=5.6, height=4.2)
+    for panel, (name, part) in zip(axes, parts.items(), strict=True):
+        winner = part[part.constraint == part.constraint.iloc[0]]
+        for array, shade in shades.items():
+            points = own(grid, part)
+            points = points[points.array == array]
+            roof(panel, points, color=shade, linewidth=1.2, label=f"roof of {array}")
+            for flow, marker in MARKERS.items():
+                chosen = points[points.dataflow == flow]
+                look = {"color": shade, "marker": marker, "s": 16, "alpha": 0.6, "linewidth": 0}
+                panel.scatter(intensity(chosen), speed(chosen), **look)
+        roof(panel, winner, color="0.2", linewidth=2, label="roof of the recommended design")
+        panel.scatter(intensity(winner), speed(winner), color=BROWN, marker="*", s=130, edgecolor="0.2", zorder=3)
+        named = winner.nlargest(len(NAME_PLACES), "latency_ms")
+        named = named.assign(x=intensity(named), y=speed(named)).sort_values("x")
+        for row, (*offset, side) in zip(named.itertuples(), NAME_PLACES, strict=False):
+            panel.annotate(short(row.layer), (row.x, row.y), offset, textcoords="offset points", ha=side, fontsize=8)
+        panel.set(title=f"{name}\n{winner.design.iloc[0]}", xscale="log", yscale="log")
+        panel.set(xlabel="MACs per DRAM byte (log)", ylabel="attained (GMAC/s, log)")
+        plain_log(panel.xaxis)
+        plain_log(panel.yaxis)
+    for flow, marker in MARKERS.items():
+        axes[0].scatter([], [], color="0.4", marker=marker, s=16, label=f"layers, {DATAFLOW_NAMES[flow]}")
+    axes[0].scatter([], [], color=BROWN, marker="*", s=130, edgecolor="0.2", label="layers, recommended design")
+    legend_below(figure, axes[0], columns=4)
     figure.suptitle("Is a layer held back by the memory (slope) or by the array (flat roof)?")
     return figure
+
+
+def intensity(layers: pd.DataFrame) -> pd.Series:
+    """MACs per byte that crosses the DRAM interface."""
+    return layers.macs / layers[["ifmap_dram_bytes", "filter_dram_bytes", "ofmap_dram_bytes"]].sum(axis=1)
+
+
+def speed(layers: pd.DataFrame) -> pd.Series:
+    """Attained speed [GMAC/s]."""
+    return layers.macs / layers.latency_ms / 1e6
+
+
+def roof(axes: Axes, layers: pd.DataFrame, **look) -> None:
+    """The roof of the design that the layers ran on, from the least to the largest intensity there is."""
+    if len(layers):
+        first = layers.iloc[0]
+        x = np.geomspace(intensity(layers).min() / 2, intensity(layers).max() * 2, 200)
+        peak = first["rows"] * first.cols * first.clock_mhz / 1000
+        axes.plot(x, np.minimum(peak, first.dram_gb_per_s * x), **look)

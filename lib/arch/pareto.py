@@ -1,0 +1,61 @@
+"""The Pareto front of a design space, and which of its arrays SCALE-Sim simulates too."""
+
+import moocore
+import numpy as np
+from pandas import DataFrame
+
+from lib.arch.cost import DESIGN
+from lib.arch.design import Design
+from lib.errors import InputError
+
+OBJECTIVES = ["latency_ms", "energy_uj", "area_mm2"]
+# Of designs that cost the same, the one with the smaller buffers is preferred, then the smaller array, and so on.
+SMALLEST = ["ifmap_kb", "filter_kb", "ofmap_kb", "rows", "cols", "dataflow", "dram_gb_per_s", "clock_mhz"]
+
+
+def feasible(designs: DataFrame) -> DataFrame:
+    """The designs that can run the network; raises InputError with the commonest reason where none can.
+
+    designs : lib.arch.cost.network_costs
+    """
+    possible = designs[designs["reason"] == ""]
+    if possible.empty:
+        reasons = designs["reason"].value_counts()
+        raise InputError(
+            f"none of the {len(designs)} designs of arch.space can run the network; enlarge its axes. "
+            f"The commonest reason ({reasons.iloc[0]} designs): {reasons.index[0]}"
+        )
+    return possible
+
+
+def names(designs: DataFrame) -> list[str]:
+    """Each design's name (lib.arch.design), which says nothing of bandwidth and clock."""
+    return [Design(*sizes).name for sizes in designs[DESIGN[:6]].itertuples(index=False)]
+
+
+def front(designs: DataFrame, objectives: list[str] = OBJECTIVES) -> DataFrame:
+    """The feasible designs that no other equals or betters in all objectives, by the first objective.
+
+    Of designs equal in all objectives one stays (SMALLEST). Sorting by dominance is moocore's, O(n log n) for three
+    objectives: Kung, Luccio, Preparata, "On finding the maxima of a set of vectors", Journal of the ACM, 1975.
+    Raises InputError where no design can run the network.
+    """
+    ordered = feasible(designs).sort_values([*objectives, *SMALLEST]).drop_duplicates(objectives)
+    return ordered[moocore.is_nondominated(ordered[objectives].to_numpy(float))]
+
+
+def confirmed(front: DataFrame, winners: list[str], count: int | None) -> np.ndarray:
+    """1 for the designs of the front that SCALE-Sim simulates too, 0 for the others.
+
+    front : with the column `design`, by latency
+    winners : names of designs that come before all others
+    count : how many at most, one for each rows x cols array and dataflow: SCALE-Sim's cycles depend on nothing else.
+        After the winners, arrays are taken evenly along the front, both ends included. None takes all.
+    """
+    places = {name: place for place, name in reversed(list(enumerate(winners)))}
+    arrays = front.assign(winner=front["design"].map(places)).sort_values("winner", kind="stable")
+    arrays = arrays.drop_duplicates(["rows", "cols", "dataflow"])
+    first, others = arrays[arrays["winner"].notna()], arrays[arrays["winner"].isna()]
+    left = len(others) if count is None else min(len(others), max(0, count - len(first)))
+    evenly = np.linspace(0, len(others) - 1, left).round().astype(int)
+    return front.index.isin([*first.index[:count], *others.index[evenly]]).astype(int)

@@ -1,0 +1,165 @@
+"""Answers from a costed design space: winners, what one step more would buy, bottlenecks, diminishing returns.
+
+`designs` is everywhere the whole grid as lib.arch.cost.network_costs gives it, infeasible designs included.
+"""
+
+from itertools import product
+
+import numpy as np
+import pandas as pd
+from pandas import DataFrame, Series
+
+from lib.arch.cost import DESIGN, layer_costs, network_costs
+from lib.arch.pareto import SMALLEST, feasible, names
+from lib.arch.technology import Technology
+from lib.arch.topology import Layer
+
+SIZES = ["rows", "cols", "ifmap_kb", "filter_kb", "ofmap_kb"]
+COSTS = {"latency": "latency_ms", "energy": "energy_uj", "area": "area_mm2", "edp": "edp_uj_ms"}
+# Sizes of a design and the parameters that make them up.
+SWEEPS = {
+    "pes": ["rows", "cols"],
+    "sram_kb": ["ifmap_kb", "filter_kb", "ofmap_kb"],
+    "dram_gb_per_s": ["dram_gb_per_s"],
+    "clock_mhz": ["clock_mhz"],
+}
+
+
+def winners(designs: DataFrame, constraints: list[dict]) -> DataFrame:
+    """The best design under each constraint, one row a constraint.
+
+    constraints : name, minimise (a column of `designs`) and upper limits by column
+    limits : the limits as text
+    runner_up_ratio : next larger value of the cost among the designs within the limits, over the winner's (> 1)
+    reason : empty; where no design meets the limits, which limit is missed by least, and by how much
+    Of equally good designs the one with the smaller area wins, then the one with less energy.
+    Raises InputError where no design can run the network.
+    """
+    possible = feasible(designs)
+    found = [_winner(possible, **constraint) for constraint in constraints]
+    chosen = designs.reindex([place for place, _ in found])
+    known = chosen["rows"].notna()
+    chosen.insert(0, "design", None)
+    chosen.loc[known, "design"] = names(chosen[known].astype(dict.fromkeys(SIZES, int)))
+    about = DataFrame([row for _, row in found])
+    costs = chosen.drop(columns="reason").astype(dict.fromkeys(SIZES, "Int64")).reset_index(drop=True)
+    return pd.concat([about[["constraint", "minimise", "limits"]], costs, about[["runner_up_ratio", "reason"]]], axis=1)
+
+
+def _winner(possible: DataFrame, name: str, minimise: str, **limits: float) -> tuple[int, dict]:
+    """Index of the winner, -1 where there is none, and what to say of it."""
+    about = {
+        "constraint": name,
+        "minimise": minimise,
+        "limits": ", ".join(f"{column} ≤ {limit:g}" for column, limit in limits.items()),
+        "runner_up_ratio": np.nan,
+        "reason": "",
+    }
+    limited = possible[list(limits)]
+    allowed = possible[(limited <= Series(limits, dtype=float)).all(axis=1)]
+    if allowed.empty:
+        excess = limited / Series(limits)
+        place = excess.max(axis=1).idxmin()
+        times, column = excess.loc[place].max(), excess.loc[place].idxmax()
+        (closest,) = names(possible.loc[[place]])
+        reason = f"no design is within the limits: the closest, {closest}, has {times:.4g} times the allowed {column}"
+        return -1, about | {"reason": reason}
+    least = allowed[minimise].min()
+    tied = allowed[allowed[minimise] == least].sort_values(["area_mm2", "energy_uj", "latency_ms", *SMALLEST])
+    larger = allowed.loc[allowed[minimise] > least, minimise].min()
+    return tied.index[0], about | {"runner_up_ratio": larger / least}
+
+
+def met(winners: DataFrame) -> DataFrame:
+    """The winners of the constraints that some design meets."""
+    return winners.dropna(subset="design").astype(dict.fromkeys(SIZES, int))
+
+
+def recommended(winners: DataFrame, front: DataFrame) -> DataFrame:
+    """The winner under the first constraint that is met, one row; else the front's least energy-delay product."""
+    found = met(winners)
+    return front.nsmallest(1, "edp_uj_ms") if found.empty else found[:1]
+
+
+def sensitivity(designs: DataFrame, winners: DataFrame) -> DataFrame:
+    """What one step of one parameter along its axis does to each winner, everything else as it is.
+
+    step : "previous" or "next" value of the axis; for the dataflow, "other"
+    latency_ratio, energy_ratio, area_ratio, edp_ratio : the other design's cost over the winner's; missing where the
+        other design cannot run the network, for which `reason` says why
+    """
+    axes = {parameter: sorted(designs[parameter].unique()) for parameter in DESIGN}
+    rows = []
+    for winner in met(winners).to_dict("records"):
+        differs = designs[DESIGN] != Series(winner)[DESIGN]
+        itself = designs[~differs.any(axis=1)].iloc[0]
+        for parameter, values in axes.items():
+            alone = designs[differs.sum(axis=1) == differs[parameter]].set_index(parameter)
+            for step, value in _steps(parameter, values, winner[parameter]):
+                other = alone.loc[value]
+                ratios = {f"{cost}_ratio": other[column] / itself[column] for cost, column in COSTS.items()}
+                about = {"constraint": winner["constraint"], "design": winner["design"], "parameter": parameter}
+                place = {"value": winner[parameter], "other_value": value, "step": step}
+                rows.append(about | place | ratios | {"reason": other["reason"]})
+    return DataFrame(rows)
+
+
+def _steps(parameter: str, values: list, value) -> list[tuple]:
+    if parameter == "dataflow":
+        return [("other", other) for other in values if other != value]
+    place = values.index(value)
+    neighbours = {"previous": place - 1, "next": place + 1}
+    return [(step, values[at]) for step, at in neighbours.items() if 0 <= at < len(values)]
+
+
+def bottlenecks(layers: list[Layer], winners: DataFrame, technology: Technology, batch: int = 1) -> DataFrame:
+    """lib.arch.cost.layer_costs of each winner, with its constraint in the first column."""
+    found = met(winners)
+    if found.empty:
+        return DataFrame(columns=["constraint"])
+    costs = layer_costs(layers, found[DESIGN], technology, batch=batch)
+    costs.insert(0, "constraint", found["constraint"].repeat(len(layers)).tolist())
+    return costs
+
+
+def returns(designs: DataFrame, winners: DataFrame) -> DataFrame:
+    """The least latency, energy and energy-delay product that each size of array, SRAM, bandwidth and clock allows.
+
+    parameter, value : pes, sram_kb (all three buffers), dram_gb_per_s, clock_mhz
+    others : "free", or "as winner" where all else is as in the winner of the first constraint that is met
+    latency_ms, energy_uj, edp_uj_ms : each the least among these designs with that value
+    """
+    possible = feasible(designs)
+    possible = possible.assign(pes=possible["rows"] * possible["cols"], sram_kb=possible[SWEEPS["sram_kb"]].sum(axis=1))
+    reference = met(winners)[:1]
+    tables = []
+    for parameter, parts in SWEEPS.items():
+        rest = [column for column in DESIGN if column not in parts]
+        for others, pool in {"free": possible, "as winner": possible.merge(reference[rest], on=rest)}.items():
+            best = pool.groupby(parameter)[["latency_ms", "energy_uj", "edp_uj_ms"]].min()
+            tables.append(best.rename_axis("value").reset_index().assign(parameter=parameter, others=others))
+    return pd.concat(tables, ignore_index=True)[["parameter", "others", "value", *best]]
+
+
+def trends(
+    layers: list[Layer],
+    designs: DataFrame,
+    dram_gb_per_s: float,
+    clock_mhz: float,
+    technology: Technology,
+    batch: int = 1,
+) -> DataFrame:
+    """Costs of square arrays with three equal buffers at one bandwidth and clock, as lib.arch.cost.network_costs.
+
+    The sides are all rows and columns that occur in `designs`, the buffers all their buffer sizes.
+    pes, sram_kb : PEs of the array, size of each buffer [kB]; designs that cannot run the network are left out
+    """
+    sides, buffers = np.unique(designs[SIZES[:2]]), np.unique(designs[SIZES[2:]])
+    squares = [
+        (side, side, dataflow, buffer, buffer, buffer, dram_gb_per_s, clock_mhz)
+        for side, dataflow, buffer in product(sides, sorted(designs["dataflow"].unique()), buffers)
+    ]
+    costs = network_costs(layers, DataFrame(squares, columns=DESIGN), technology, batch=batch)
+    costs.insert(0, "pes", costs["rows"] * costs["cols"])
+    costs.insert(1, "sram_kb", costs["ifmap_kb"])
+    return costs[costs["reason"] == ""].drop(columns="reason")

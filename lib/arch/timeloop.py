@@ -1,0 +1,383 @@
+"""Timeloop v4: one of our layers on one of our designs as its input files, its mapper called, its statistics read.
+
+`timeloop`, its Python front end, reads the v4 files and calls `timeloop-mapper`. tables.yaml hands it our energies
+and areas as Accelergy's reference tables (ERT, ART), so that all tools share one table; without that file, Accelergy
+estimates the components of components.yaml by itself. docs/timeloop.md says how the two models differ.
+
+Source: Parashar et al., "Timeloop: a systematic approach to DNN accelerator evaluation", ISPASS 2019; Wu et al.,
+"Accelergy: an architecture-level energy estimation methodology for accelerator designs", ICCAD 2019; file formats:
+https://timeloop.csail.mit.edu/v4/input-formats.
+"""
+
+import re
+import subprocess
+from pathlib import Path
+
+from pandas import Series
+
+from lib.arch import area, energy
+from lib.arch.numerics import Numerics
+from lib.arch.technology import Technology
+from lib.arch.topology import Layer
+from lib.errors import InputError
+from lib.files import write_text
+
+FILES = ("problem.yaml", "architecture.yaml", "components.yaml", "mapper.yaml", "tables.yaml")
+
+# G groups, N batch, C channels, M filters, R and S height and width of a filter, P and Q of the output. The size of
+# the input follows.
+DIMENSIONS = "GNCMRSPQ"
+PROBLEM = """\
+problem:
+  version: 0.4
+  shape:
+    name: grouped_convolution
+    dimensions: [G, N, C, M, R, S, P, Q]
+    coefficients:
+    - name: Hstride
+      default: 1
+    - name: Wstride
+      default: 1
+    data_spaces:
+    - name: Weights
+      projection: [[[G]], [[C]], [[M]], [[R]], [[S]]]
+    - name: Inputs
+      projection: [[[G]], [[N]], [[C]], [[R], [P, Hstride]], [[S], [Q, Wstride]]]
+    - name: Outputs
+      projection: [[[G]], [[N]], [[M]], [[P]], [[Q]]]
+      read_write: True
+  instance:
+    G: {layer.groups}
+    N: {batch}
+    C: {layer.channels}
+    M: {layer.filters}
+    R: {layer.filter_h}
+    S: {layer.filter_w}
+    P: {layer.ofmap_h}
+    Q: {layer.ofmap_w}
+    Hstride: {layer.stride}
+    Wstride: {layer.stride}
+"""
+
+# Half of each SRAM holds tiles, the other half takes what comes next. Loops over what the SRAMs hold stand at the
+# innermost of them, the ofmap's, so that all three hold tiles of the same loops; the factor 1 keeps a dimension out.
+SRAM = """\
+    - !Component
+      name: {name}_sram
+      class: SRAM
+      attributes:
+        depth: {words}
+        width: {bits}
+        datawidth: {bits}
+        multiple_buffering: 2
+      constraints:
+        dataspace:
+          keep: [{tensor}]
+        temporal:
+          factors: [{factors}]
+"""
+ARCHITECTURE = """\
+architecture:
+  version: 0.4
+  nodes:
+  - !Container
+    name: system
+    attributes:
+      technology: {node_nm:g}nm
+      global_cycle_seconds: {cycle_s}
+  - !Component # words are bytes
+    name: DRAM
+    class: DRAM
+    attributes:
+      type: LPDDR4
+      width: 8
+      datawidth: 8
+      shared_bandwidth: {dram_bytes_per_cycle}
+  - !Parallel
+    nodes:
+{srams}  - !Container
+    name: column
+    spatial:
+      meshX: {cols}
+    constraints:
+      spatial:
+        permutation: [G, N, C, M, R, S, P, Q]
+        factors: [{over_cols}]
+        split: 8 # all along X
+  - !Container
+    name: row
+    spatial:
+      meshY: {rows}
+    constraints:
+      spatial:
+        permutation: [G, N, C, M, R, S, P, Q]
+        factors: [{over_rows}]
+        split: 0 # all along Y
+  - !Component # for the operand that stays
+    name: pe_register
+    class: storage
+    subclass: aladdin_register
+    attributes:
+      depth: 1
+      width: {register_bits}
+      datawidth: {register_bits}
+    constraints:
+      dataspace:
+        keep: [{stays}]
+        bypass: [{passes}]
+      temporal:
+        factors: [{streams}]
+  - !Component
+    name: mac
+    class: systolic_mac
+    attributes:
+      activation_width: {activation_bits}
+      weight_width: {weight_bits}
+      accumulator_width: {accumulator_bits}
+"""
+
+COMPONENTS = """\
+components:
+  version: 0.4
+  classes:
+  - name: systolic_mac
+    attributes:
+      technology: must_specify
+      global_cycle_seconds: must_specify
+      activation_width: must_specify
+      weight_width: must_specify
+      accumulator_width: must_specify
+    subcomponents:
+    - name: multiplier
+      class: aladdin_multiplier
+      attributes:
+        width_a: activation_width
+        width_b: weight_width
+    - name: adder
+      class: aladdin_adder
+      attributes:
+        width: accumulator_width
+    actions:
+    - name: compute
+      subcomponents:
+      - name: multiplier
+        actions:
+        - name: read
+      - name: adder
+        actions:
+        - name: read
+    - name: leak
+      subcomponents:
+      - name: multiplier
+        actions:
+        - name: leak
+      - name: adder
+        actions:
+        - name: leak
+"""
+
+MAPPER = """\
+mapper:
+  version: 0.4
+  optimization_metrics: [edp]
+  algorithm: random_pruned
+  num_threads: {threads}
+  victory_condition: 500
+  timeout: 10000
+  live_status: False
+  diagnostics: False
+"""
+
+ACCESSES = ("read", "write", "update")
+
+TENSORS = {"ifmap": "Inputs", "filter": "Weights", "ofmap": "Outputs"}
+# What is spread over rows and columns, what streams, and the operand that stays in the PEs.
+DATAFLOWS = {
+    "os": ("NPQ", "M", "CRS", "ofmap"),
+    "ws": ("CRS", "M", "NPQ", "filter"),
+    "is": ("CRS", "NPQ", "M", "ifmap"),
+}
+
+
+def ones(free: str) -> str:
+    """Factors that keep all dimensions but the free ones out of a level.
+
+    >>> ones("CRSPQ")
+    'G=1, N=1, M=1'
+    """
+    return ", ".join(f"{dimension}=1" for dimension in DIMENSIONS if dimension not in free)
+
+
+def architecture(design: Series, technology: Technology, numerics: Numerics) -> str:
+    """architecture.yaml: DRAM, three SRAMs, and an array of PEs with a register each for the operand that stays.
+
+    design : columns lib.arch.cost.DESIGN
+    """
+    over_rows, over_cols, streams, stays = DATAFLOWS[design["dataflow"]]
+    bits = word_bits(numerics)
+    srams = [
+        SRAM.format(
+            name=name,
+            words=int(design[f"{name}_kb"]) * 8192 // bits[name],
+            bits=bits[name],
+            tensor=tensor,
+            factors="" if name == "ofmap" else ones(""),
+        )
+        for name, tensor in TENSORS.items()
+    ]
+    return ARCHITECTURE.format(
+        node_nm=technology.node_nm,
+        cycle_s=1e-6 / design["clock_mhz"],
+        dram_bytes_per_cycle=1000 * design["dram_gb_per_s"] / design["clock_mhz"],
+        srams="".join(srams),
+        rows=design["rows"],
+        cols=design["cols"],
+        over_rows=ones(over_rows),
+        over_cols=ones(over_cols),
+        streams=ones(streams),
+        stays=TENSORS[stays],
+        passes=", ".join(tensor for name, tensor in TENSORS.items() if name != stays),
+        register_bits=bits[stays],
+        activation_bits=numerics.activation_bits,
+        weight_bits=numerics.weight_bits,
+        accumulator_bits=numerics.accumulator_bits,
+    )
+
+
+def word_bits(numerics: Numerics) -> dict[str, int]:
+    """Width of a word in each SRAM [bits]; the ofmap's holds sums."""
+    return {"ifmap": numerics.activation_bits, "filter": numerics.weight_bits, "ofmap": numerics.accumulator_bits}
+
+
+def tables(design: Series, technology: Technology, numerics: Numerics) -> str:
+    """tables.yaml: energy of each action [pJ] and area of each component [µm²] in our cost model.
+
+    A MAC's pipeline registers are billed at the one access that every MAC makes to the register of its PE. Like the
+    other mapping tools, Timeloop gets neither leakage nor requantization.
+    """
+    supply = float(energy.voltage(technology, design["clock_mhz"])) ** 2
+    once = "update" if design["dataflow"] == "os" else "read"
+    pes = design["rows"] * design["cols"]
+    components = {  # energy by action, area; the registers' area is part of the MACs'
+        "DRAM[1..1]": (dict.fromkeys(ACCESSES, energy.dram_pj_per_byte(technology)), 0.0),
+        f"pe_register[1..{pes}]": (
+            dict.fromkeys(ACCESSES, 0.0)
+            | {once: supply * energy.register_pj(technology, numerics, design["dataflow"])},
+            0.0,
+        ),
+        f"mac[1..{pes}]": (
+            {"compute": supply * energy.mac_pj(technology, numerics)},
+            area.array_mm2(technology, numerics, design["rows"], design["cols"]) / pes,
+        ),
+    }
+    for name, bits in word_bits(numerics).items():
+        kb = design[f"{name}_kb"]
+        pj = supply * energy.sram_pj_per_byte(technology, kb) * bits / 8
+        components[f"{name}_sram[1..1]"] = dict.fromkeys(ACCESSES, pj), area.sram_mm2(technology, kb)
+    ert, art = (f"{table}:\n  version: 0.4\n  tables:\n" for table in ("ERT", "ART"))
+    for name, (energies, mm2) in components.items():
+        ert += f"  - name: system_top_level.{name}\n    actions:\n"
+        for action, pj in (energies | {"leak": 0.0}).items():
+            ert += f"    - name: {action}\n      arguments: {{}}\n      energy: {pj:.9f}\n"
+        art += f"  - name: system_top_level.{name}\n    area: {mm2 * 1e6:.3f}\n"
+    return ert + art
+
+
+def write(
+    folder: str | Path,
+    layer: Layer,
+    design: Series,
+    technology: Technology,
+    numerics: Numerics,
+    batch: int,
+    threads: int,
+) -> None:
+    """Write FILES, all that Timeloop needs to map the layer to the design, into `folder`.
+
+    threads : of the search
+    """
+    texts = (
+        PROBLEM.format(layer=layer, batch=batch),
+        architecture(design, technology, numerics),
+        COMPONENTS,
+        MAPPER.format(threads=threads),
+        tables(design, technology, numerics),
+    )
+    for name, text in zip(FILES, texts, strict=True):
+        write_text(text, Path(folder) / name)
+
+
+def search(folder: str | Path) -> dict:
+    """Let Timeloop map the layer whose files are in `folder`, and read what it found: `statistics`, and its loops.
+
+    Its own files stay in `folder`/output, its messages in `folder`/timeloop.log.
+    Raises InputError where it finds no mapping.
+    """
+    folder = Path(folder)
+    with open(folder / "timeloop.log", "w+", encoding="utf-8", errors="replace") as log:
+        subprocess.run(["timeloop", "mapper", *FILES, "-o", "output"], cwd=folder, stdout=log, stderr=subprocess.STDOUT)
+        log.seek(0)
+        last = (log.read().strip().splitlines() or ["no message"])[-1]
+    found = [folder / "output" / f"timeloop-mapper.{part}.txt" for part in ("stats", "map")]
+    if not all(path.is_file() for path in found):
+        raise InputError(f"Timeloop found no mapping ({last})")
+    stats, loops = (path.read_text(encoding="utf-8") for path in found)
+    return statistics(stats) | {"loops": nest(loops)}
+
+
+def statistics(text: str) -> dict:
+    """What timeloop-mapper.stats.txt says, in the columns of the table `mapping` (lib.arch.mapping).
+
+    Energies are those of all instances [pJ]; levels other than mac, DRAM and registers count as SRAM; DRAM words are
+    bytes.
+    Timeloop neither fills nor drains the array, and its first and last transfers take no time.
+    Raises InputError where the file is of another form or cut short.
+    """
+    try:
+        levels, summary = text.split("\nNetworks\n", 1)
+        pj = {"mac": 0.0, "register": 0.0, "sram": 0.0, "dram": 0.0}
+        for name, level in re.findall(r"^=== (\w+) ===$(.*?)(?=^Level |\Z)", levels, re.MULTILINE | re.DOTALL):
+            component = {"mac": "mac", "DRAM": "dram"}.get(name, "register" if "reg" in name else "sram")
+            parts = re.findall(r"^ *(?:Energy|Leakage energy) \(total\) *: ([\d.]+) pJ$", level, re.MULTILINE)
+            pj[component] += sum(map(float, parts))
+        cycles = int(re.search(r"^Cycles: (\d+)$", summary, re.MULTILINE)[1])
+        macs = int(re.search(r"^Computes = (\d+)$", summary, re.MULTILINE)[1])
+        words = int(re.search(r"^=== DRAM ===\n *Total scalar accesses *: (\d+)$", summary, re.MULTILINE)[1])
+        used = float(re.search(r"Utilized instances *: ([\d.]+)$", levels, re.MULTILINE)[1])
+    except (ValueError, TypeError) as error:
+        raise InputError(f"not the statistics of timeloop-mapper, or cut short ({error})") from error
+    return {
+        "macs": macs,
+        "latency_cycles": cycles,
+        "ideal_cycles": macs / used,
+        "fill_drain_cycles": 0,
+        "stall_cycles": cycles - macs / used,
+        "edge_cycles": 0,
+        "energy_pj": sum(pj.values()),
+        **{f"energy_{component}_pj": value for component, value in pj.items()},
+        "dram_bytes": words,
+    }
+
+
+def nest(text: str) -> str:
+    """timeloop-mapper.map.txt on one line: for each level the loops at it, from the outermost on; x and y are spatial.
+
+    >>> nest('''DRAM [ Weights:864 (864) ]
+    ... --------------------------
+    ... | for Q in [0:8)
+    ... |   for P in [0:2)
+    ...
+    ... column [ ]
+    ... ----------
+    ... |     for M in [0:4) (Spatial-X)
+    ... |       << Compute >>''')
+    'DRAM: Q 8, P 2; column: M 4 x'
+    """
+    levels = []
+    for line in text.splitlines():
+        loop = re.match(r"\|\s+for (\w+) in \[0:(\d+)(?:,\d+)?\)(?: \(Spatial-([XY])\))?", line)
+        if loop:
+            levels[-1][1].append(" ".join(filter(None, (loop[1], loop[2], loop[3] and loop[3].lower()))))
+        elif level := re.match(r"(\w+) \[", line):
+            levels.append((level[1], []))
+    return "; ".join(f"{name}: {', '.join(loops)}" for name, loops in levels if loops)

@@ -1,0 +1,44 @@
+"""What an array of narrow integers keeps of a network's accuracy: accumulator width times way to requantize."""
+
+import os
+from collections.abc import Iterable, Iterator
+from itertools import product
+
+import numpy as np
+
+from lib.fixedpoint.accumulator import Accumulator
+from lib.fixedpoint.model import IntegerModel
+from lib.fixedpoint.overflow import narrowed
+
+
+def numerics_study(
+    model: IntegerModel,
+    x: np.ndarray,
+    labels: np.ndarray,
+    accumulator_bits: Iterable[int],
+    overflow: str,
+    requantization: Iterable[str],
+) -> Iterator[dict]:
+    """One row per combination: accuracy with all layers so.
+
+    x : inputs [N, C, …], float32; labels : [N]
+    accumulator_bits : widths; overflow : a policy of lib.fixedpoint.accumulator; requantization : modes of
+        lib.fixedpoint.rescale
+
+    Widths from the one on that no input can overflow compute the same and are run once.
+    """
+    bound = max(step.run.bound_bits for step in model.layers)
+    accuracies: dict[tuple, float] = {}
+    for bits, mode in product(accumulator_bits, requantization):
+        key = min(bits, bound), mode
+        if key not in accuracies:
+            variant = narrowed(model.requantized(mode), Accumulator(key[0], overflow))
+            logits = variant.run({model.graph.inputs[0]: x}, threads=os.cpu_count() or 1)[model.graph.outputs[0]]
+            accuracies[key] = float(np.mean(logits.argmax(1) == labels))
+        yield {
+            "accumulator_bits": bits,
+            "overflow": overflow,
+            "requantization": mode,
+            "samples": len(x),
+            "accuracy": accuracies[key],
+        }
