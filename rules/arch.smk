@@ -294,7 +294,7 @@ rule joint:
         space=config["arch"]["space"],
         node_nm=config["arch"]["node_nm"],
         batch=config["arch"]["batch"],
-        area_mm2=config["arch"]["joint"]["area_mm2"],
+        limits=config["arch"]["joint"],
     message:
         "Choosing numerics and hardware of {wildcards.workload} together"
     script:

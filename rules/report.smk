@@ -10,6 +10,9 @@ GALLERY = [
     "requantization",
     "pairwise",
     "step_times",
+    "pareto",
+    "bottleneck_map",
+    "joint",
     "dse_cycles",
     "roofline",
 ]
@@ -223,7 +226,7 @@ rule gallery:
         readme=ancient("README.md"),
         templates=[ROOT / "docs/gallery.md.j2", ROOT / "docs/measured.md.j2"],
         figures=expand("results/figures/{figure}.png", figure=GALLERY),
-        tables=expand("results/tables/{table}.csv", table=["accuracy", "latency", "exactness", "throughput"]),
+        tables=expand("results/tables/{table}.csv", table=["accuracy", "latency", "exactness", "throughput", "validation", "arch_speed"]),
         provenance=expand("results/data/{dataset}.json", dataset=DATASETS),
         machine="results/bench/machine.json",
         page="results/report.html",

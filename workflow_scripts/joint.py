@@ -19,8 +19,8 @@ with job(snakemake) as log:
         space.grid(snakemake.params.space),
         technology.read(snakemake.input.technology, snakemake.params.node_nm),
         measured,
-        snakemake.params.area_mm2,
-        snakemake.params.batch,
+        **snakemake.params.limits,
+        batch=snakemake.params.batch,
     )
     log.info("%d of %d rows are on the front", table["on_front"].sum(), len(table))
     write_csv(labelled(table, snakemake), snakemake.output.joint)

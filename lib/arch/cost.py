@@ -14,6 +14,7 @@ from lib.arch.memory import Buffers
 from lib.arch.numerics import INT8, Numerics
 from lib.arch.technology import Technology
 from lib.arch.topology import Layer
+from lib.errors import InputError
 
 DESIGN = ["rows", "cols", "dataflow", "ifmap_kb", "filter_kb", "ofmap_kb", "dram_gb_per_s", "clock_mhz"]
 COMPONENTS = ("mac", "register", "requantize", "sram", "dram", "static")
@@ -32,6 +33,8 @@ def layer_costs(
     sram_bytes : all accesses on the array's side, and every DRAM byte once on the other
     compute_ms, memory_ms : time of the array without stalls, time of the transfers alone; latency_ms is the layer's
     reason : empty, or why the design cannot run the layer; its costs are then missing
+
+    Raises InputError for a design with a size, bandwidth or clock that is not positive, or an unknown dataflow.
     """
     parts = []
     for dataflow, part in designs.groupby("dataflow", sort=False):
@@ -57,6 +60,8 @@ def network_costs(
     utilization : MACs per PE and cycle, stalls included, 0…1
     edp_uj_ms : energy-delay product, energy_uj times latency_ms
     reason : empty, or why the design cannot run its first such layer; its costs are then missing
+
+    Raises InputError as `layer_costs` does.
     """
     parts = []
     for dataflow, part in designs.groupby("dataflow", sort=False):
@@ -91,6 +96,10 @@ def network_costs(
 
 def _costs(layers, designs, dataflow, technology, numerics, batch) -> tuple[dict[str, np.ndarray], Buffers]:
     """Costs by name, and bytes that each buffer must hold; all broadcast to [designs, layers], one dataflow."""
+    positive = designs[DESIGN].drop(columns="dataflow") > 0
+    if not positive.all(axis=None):
+        parameter = positive.columns[~positive.all()][0]
+        raise InputError(f"design with {parameter} = {designs[parameter].min():g}: a positive number is needed")
     rows, cols, ifmap_kb, filter_kb, ofmap_kb, dram_gb_per_s, clock_mhz = (
         designs[name].to_numpy()[:, None] for name in DESIGN if name != "dataflow"
     )

@@ -53,19 +53,22 @@ def joint_choice(
     technology: Technology,
     measured: DataFrame,
     area_mm2: float,
+    dram_gb_per_s: float,
     batch: int = 1,
 ) -> DataFrame:
-    """For each combination its front of latency x energy among the designs of at most `area_mm2`, below each other.
+    """For each combination its front of latency x energy among the designs within both limits, below each other.
 
     designs : columns lib.arch.cost.DESIGN; measured : as `combinations` gives it
+    area_mm2, dram_gb_per_s : the limits
     returns : its columns, design, DESIGN, latency_ms, energy_uj, area_mm2, and on_front: whether no other row equals
         or betters accuracy, latency and energy together
     Raises InputError where no design is small enough or can run the network.
     """
+    affordable = designs[designs["dram_gb_per_s"] <= dram_gb_per_s]
     parts = []
     for row in measured.to_dict("records"):
         numerics = Numerics(**{name: row[name] for name in WIDTHS})
-        costs = evaluate(layers, _within(area_mm2, designs, technology, numerics), technology, numerics, batch)
+        costs = evaluate(layers, _within(area_mm2, affordable, technology, numerics), technology, numerics, batch)
         best = front(costs, COSTS)
         parts.append(best[[*DESIGN, *COSTS, "area_mm2", "reason"]].assign(design=names(best), **row))
     table = pd.concat(parts, ignore_index=True).assign(error=lambda rows: 1 - rows["accuracy"])
@@ -78,5 +81,5 @@ def _within(area_mm2: float, designs: DataFrame, technology: Technology, numeric
     """The designs of at most this area; the others need no costs."""
     small = designs[sum(areas(designs, technology, numerics)) <= area_mm2]
     if small.empty:
-        raise InputError(f"no design of arch.space is within {area_mm2:g} mm², arch.joint.area_mm2; enlarge the limit")
+        raise InputError(f"no design of arch.space is within {area_mm2:g} mm² and the bandwidth of arch.joint; enlarge them")
     return small

@@ -15,6 +15,7 @@ from lib.arch.cost import COMPONENTS, DESIGN, layer_costs, network_costs
 from lib.arch.numerics import INT8, Numerics
 from lib.arch.systolic import evaluate
 from lib.arch.topology import Layer
+from lib.errors import InputError
 
 NODE_45 = technology.read(Path(technology.__file__).with_name("technology.csv"), 45)
 BUFFERS = ["ifmap_kb", "filter_kb", "ofmap_kb"]
@@ -152,6 +153,14 @@ def test_a_design_too_small_for_one_fold_says_why_and_leaves_the_others_alone():
     assert layerwise.reason.ne("").tolist() == [False, True, False, False]
     assert layerwise.energy_pj.isna().tolist() == [False, True, False, False]
     assert layerwise.bound.tolist()[1] == ""
+
+
+@pytest.mark.parametrize(("parameter", "value"), [("dram_gb_per_s", 0), ("clock_mhz", -1), ("rows", 0), ("ifmap_kb", 0)])
+def test_a_design_without_array_memory_bandwidth_or_clock_is_refused(parameter, value):
+    design = pd.DataFrame([[16, 16, "ws", 64, 64, 64, 1.0, 500.0]], columns=DESIGN).assign(**{parameter: value})
+    for costs_of in (layer_costs, network_costs):
+        with pytest.raises(InputError, match=f"{parameter} = {value}: a positive number is needed"):
+            costs_of(NETWORK, design, NODE_45)
 
 
 def test_default_buffers_and_bandwidth_bind_somewhere():
