@@ -84,13 +84,6 @@ checkpoint pareto:
         "../workflow_scripts/pareto.py"
 
 
-def confirmed_designs(wildcards) -> list[str]:
-    """Names of the designs on a workload's Pareto front that SCALE-Sim simulates too, known once the front is."""
-    front = checkpoints.pareto.get(workload=wildcards.workload).output.pareto
-    with open(front, encoding="utf-8", newline="") as table:
-        return [row["design"] for row in csv.DictReader(table) if row["confirm"] == "1"]
-
-
 rule design_study:
     input:
         topology="results/arch/{workload}/topology.csv",
@@ -124,12 +117,6 @@ rule design_study:
 
 # SCALE-Sim's reports.
 REPORTS = ["COMPUTE_REPORT", "BANDWIDTH_REPORT", "DETAILED_ACCESS_REPORT"]
-
-
-def simulations(wildcards, file: str) -> list[str]:
-    """A file of each simulation of a workload: of the grid, and of designs on the Pareto front."""
-    designs = dict.fromkeys([*DESIGNS, *confirmed_designs(wildcards)])
-    return expand(f"results/arch/{wildcards.workload}/scalesim/{{design}}/{file}", design=designs)
 
 
 rule scalesim:
@@ -299,16 +286,6 @@ rule joint:
         "Choosing numerics and hardware of {wildcards.workload} together"
     script:
         "../workflow_scripts/joint.py"
-
-
-def simulated_alike(wildcards) -> list[str]:
-    """SCALE-Sim's simulations of a network on the recommended array and dataflow: its cycles depend on no more."""
-    if wildcards.workload not in WORKLOADS and not config["arch"]["simulate_networks"]:
-        return []
-    winners = checkpoints.pareto.get(workload=wildcards.workload).output.winners
-    with open(winners, encoding="utf-8", newline="") as table:
-        array = next((row["design"].rsplit("_", 1)[0] for row in csv.DictReader(table) if row["design"]), None)
-    return [status for status in simulations(wildcards, "status.json") if f"/{array}_" in status]
 
 
 rule zigzag:

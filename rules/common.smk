@@ -119,6 +119,38 @@ def golden_folders(wildcards) -> list[str]:
         return [f"results/golden/{wildcards.workload}/{row['layer']}" for row in csv.DictReader(table)]
 
 
+def confirmed_designs(wildcards) -> list[str]:
+    """Names of the designs on a workload's Pareto front that SCALE-Sim simulates too, known once the front is."""
+    front = checkpoints.pareto.get(workload=wildcards.workload).output.pareto
+    with open(front, encoding="utf-8", newline="") as table:
+        return [row["design"] for row in csv.DictReader(table) if row["confirm"] == "1"]
+
+
+def simulations(wildcards, file: str) -> list[str]:
+    """A file of each simulation of a workload: of the grid, and of designs on the Pareto front."""
+    designs = dict.fromkeys([*DESIGNS, *confirmed_designs(wildcards)])
+    return expand(f"results/arch/{wildcards.workload}/scalesim/{{design}}/{file}", design=designs)
+
+
+def simulated_alike(wildcards) -> list[str]:
+    """SCALE-Sim's simulations of a network on the recommended array and dataflow: its cycles depend on no more."""
+    if wildcards.workload not in WORKLOADS and not config["arch"]["simulate_networks"]:
+        return []
+    winners = checkpoints.pareto.get(workload=wildcards.workload).output.winners
+    with open(winners, encoding="utf-8", newline="") as table:
+        array = next((row["design"].rsplit("_", 1)[0] for row in csv.DictReader(table) if row["design"]), None)
+    return [
+        status for status in simulations(wildcards, "status.json") if Path(status).parent.name.startswith(f"{array}_")
+    ]
+
+
+def gathered_over(table: str) -> list[str]:
+    """Whose parts a table consists of: networks without data have what the architecture stage computes alone."""
+    simulations = [] if config["arch"]["simulate_networks"] else ["scalesim", "validation", "arch_speed"]
+    needs_more = not TABLES[table].startswith("results/arch/") or table in ("joint", *simulations)
+    return WORKLOADS if needs_more else NETWORKS
+
+
 @cache
 def fingerprint(script: str) -> str:
     """Hash of all project code that `script` can run: the modules it imports, and theirs.

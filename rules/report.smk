@@ -58,13 +58,6 @@ TABLES = {
 }
 
 
-def gathered_over(table: str) -> list[str]:
-    """Whose parts a table consists of: networks without data have what the architecture stage computes alone."""
-    simulations = [] if config["arch"]["simulate_networks"] else ["scalesim", "validation", "arch_speed"]
-    needs_more = not TABLES[table].startswith("results/arch/") or table in ("joint", *simulations)
-    return WORKLOADS if needs_more else NETWORKS
-
-
 wildcard_constraints:
     table="|".join(TABLES),
     figure="|".join(FIGURES),
@@ -226,7 +219,10 @@ rule gallery:
         readme=ancient("README.md"),
         templates=[ROOT / "docs/gallery.md.j2", ROOT / "docs/measured.md.j2"],
         figures=expand("results/figures/{figure}.png", figure=GALLERY),
-        tables=expand("results/tables/{table}.csv", table=["accuracy", "latency", "exactness", "throughput", "validation", "arch_speed"]),
+        tables=expand(
+            "results/tables/{table}.csv",
+            table=["accuracy", "latency", "exactness", "throughput", "validation", "arch_speed"],
+        ),
         provenance=expand("results/data/{dataset}.json", dataset=DATASETS),
         machine="results/bench/machine.json",
         page="results/report.html",

@@ -81,5 +81,5 @@ def _within(area_mm2: float, designs: DataFrame, technology: Technology, numeric
     """The designs of at most this area; the others need no costs."""
     small = designs[sum(areas(designs, technology, numerics)) <= area_mm2]
     if small.empty:
-        raise InputError(f"no design of arch.space is within {area_mm2:g} mm² and the bandwidth of arch.joint; enlarge them")
+        raise InputError(f"no design of arch.space is within {area_mm2:g} mm² and the bandwidth of arch.joint")
     return small

@@ -155,7 +155,9 @@ def test_a_design_too_small_for_one_fold_says_why_and_leaves_the_others_alone():
     assert layerwise.bound.tolist()[1] == ""
 
 
-@pytest.mark.parametrize(("parameter", "value"), [("dram_gb_per_s", 0), ("clock_mhz", -1), ("rows", 0), ("ifmap_kb", 0)])
+@pytest.mark.parametrize(
+    ("parameter", "value"), [("dram_gb_per_s", 0), ("clock_mhz", -1), ("rows", 0), ("ifmap_kb", 0)]
+)
 def test_a_design_without_array_memory_bandwidth_or_clock_is_refused(parameter, value):
     design = pd.DataFrame([[16, 16, "ws", 64, 64, 64, 1.0, 500.0]], columns=DESIGN).assign(**{parameter: value})
     for costs_of in (layer_costs, network_costs):

@@ -31,7 +31,11 @@ def context(tables, **changes) -> dict:
         "machine": machine | {"python": "3.11.9", "packages": {"numpy": "2.3.5"}},
         "times": times("no such folder"),
         "captions": {name: figure["caption"] for name, figure in DECLARED.items()},
-        "arch": {"node_nm": 45, "space": {"rows": [8, 16], "dataflows": ["os", "ws"]}, "joint": {"area_mm2": 1.0, "dram_gb_per_s": 1.0}},
+        "arch": {
+            "node_nm": 45,
+            "space": {"rows": [8, 16], "dataflows": ["os", "ws"]},
+            "joint": {"area_mm2": 1.0, "dram_gb_per_s": 1.0},
+        },
         "calibration": {"calibration_samples": 512, "percentile": 99.99},
     } | changes
 

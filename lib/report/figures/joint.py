@@ -1,5 +1,6 @@
 """The figure about numerics and hardware chosen together."""
 
+from collections import defaultdict
 from itertools import cycle
 
 import pandas as pd
@@ -71,10 +72,16 @@ def designs(panel: Axes, part: pd.DataFrame, found: dict) -> None:
         front = part[(part[WIDTHS] == row[WIDTHS]).all(axis=1)].sort_values("latency_ms")
         label = f"{row.accumulator_bits} bits, {row.requantization}"
         panel.plot(front.latency_ms, front.energy_uj, color=color, marker="o", markersize=4, label=label)
+    names = defaultdict(list)
     for corner, name in CORNERS.items():
         row = found[corner]
-        panel.scatter(row.latency_ms, row.energy_uj, s=50, color=BLUE, zorder=3)
-        text, place = f"{name}: {row.design}\n{row.clock_mhz} MHz", (row.latency_ms, row.energy_uj)
-        panel.annotate(text, place, (7, 4), textcoords="offset points", fontsize=8)
-    panel.margins(x=0.15)
-    panel.legend(loc="upper right")
+        names[row.latency_ms, row.energy_uj, f"{row.design}, {row.clock_mhz} MHz"].append(name)
+    # Above and below the curve in turn, so that the labels of close neighbours do not meet.
+    for turn, (latency_ms, energy_uj, design) in enumerate(sorted(names)):
+        panel.scatter(latency_ms, energy_uj, s=50, color=BLUE, zorder=3)
+        text = f"{', '.join(names[latency_ms, energy_uj, design])}:\n{design}"
+        look = {"va": "bottom" if turn % 2 == 0 else "top", "ha": "left" if turn == 0 else "center"}
+        offset = (4, 6) if turn % 2 == 0 else (0, -6)
+        panel.annotate(text, (latency_ms, energy_uj), offset, textcoords="offset points", fontsize=8, **look)
+    panel.margins(x=0.25, y=0.2)
+    panel.legend(loc="best")
