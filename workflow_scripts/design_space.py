@@ -9,7 +9,7 @@ from pathlib import Path
 from job import job, labelled
 
 from lib.arch import scalesim, technology, topology
-from lib.arch.designspace import simulated_table
+from lib.arch.agreement import simulated_table
 from lib.files import write_csv
 
 with job(snakemake):

@@ -9,7 +9,7 @@ from pathlib import Path
 from job import job, labelled
 
 from lib.arch import scalesim, technology, topology
-from lib.arch.designspace import agreement, confirm
+from lib.arch.agreement import agreement, confirm
 from lib.files import write_csv
 
 with job(snakemake):

@@ -8,8 +8,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from lib.arch import scalesim
+from lib.arch.agreement import confirm
 from lib.arch.design import Design
-from lib.arch.designspace import confirm
 from lib.arch.systolic import count, evaluate, work
 from lib.arch.topology import Layer
 from lib.errors import InputError

@@ -3,9 +3,9 @@
 import pytest
 
 from lib.arch import scalesim, technology
+from lib.arch.agreement import agreement, confirm, simulated_table
 from lib.arch.cost import DESIGN, layer_costs
 from lib.arch.design import Design
-from lib.arch.designspace import agreement, confirm, simulated_table
 from lib.arch.topology import Layer
 from lib.errors import InputError
 
