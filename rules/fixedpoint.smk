@@ -107,7 +107,8 @@ rule numerics:
 rule exactness:
     input:
         data=dataset_of,
-        weights="results/model/{workload}.pth",
+        weights=weights_of,
+        float32="results/model/{workload}.onnx",
         quantized=expand("results/quant/{{workload}}/{scheme}.onnx", scheme=SCHEMES),
     output:
         exactness="results/fixedpoint/{workload}/exactness.csv",
@@ -245,7 +246,8 @@ rule requantization:
 rule throughput:
     input:
         data=dataset_of,
-        model=f"results/quant/{{workload}}/{REFERENCE_QDQ}.onnx",
+        integer=f"results/quant/{{workload}}/{REFERENCE_INTEGER}.onnx",
+        qdq=f"results/quant/{{workload}}/{REFERENCE_QDQ}.onnx",
         layers="results/model/{workload}.layers.csv",
     output:
         throughput="results/fixedpoint/{workload}/throughput.csv",
@@ -263,7 +265,6 @@ rule throughput:
         runtime=10,
     params:
         code=fingerprint("throughput.py"),
-        scheme=REFERENCE_QDQ,
         batch=config["bench"]["batch"],
         rounds=config["bench"]["rounds"],
         seed=config["seed"],

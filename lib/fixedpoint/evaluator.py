@@ -1,0 +1,54 @@
+"""ONNX's ReferenceEvaluator, able to run our QOperator graphs: with the operators in them that are ONNX Runtime's own.
+
+Like the evaluator's own operators they follow the definition, not ONNX Runtime's order of float32 operations, so that
+results may be a step off at ties. Source: onnxruntime, docs/ContribOperators.md.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx.reference import ReferenceEvaluator
+from onnx.reference.op_run import OpRun
+
+
+def reference_evaluator(path: str | Path) -> ReferenceEvaluator:
+    """The evaluator of a quantized model, QDQ or QOperator."""
+    return ReferenceEvaluator(onnx.load(path), new_ops=[QLinearAdd, QGemm, QLinearGlobalAveragePool])
+
+
+def _centred(q: np.ndarray, zero_point: np.ndarray) -> np.ndarray:
+    return q.astype(np.int32) - zero_point.astype(np.int32)
+
+
+def _quantized(steps: np.ndarray, zero_point: np.ndarray) -> tuple[np.ndarray]:
+    limits = np.iinfo(zero_point.dtype)
+    return (np.clip(np.rint(steps) + zero_point, limits.min, limits.max).astype(zero_point.dtype),)
+
+
+class QLinearAdd(OpRun):
+    op_domain = "com.microsoft"
+
+    def _run(self, a, a_scale, a_zero_point, b, b_scale, b_zero_point, y_scale, y_zero_point):
+        total = a_scale * _centred(a, a_zero_point) + b_scale * _centred(b, b_zero_point)
+        return _quantized(total / y_scale, y_zero_point)
+
+
+class QGemm(OpRun):
+    op_domain = "com.microsoft"
+
+    def _run(
+        self, a, a_scale, a_zero_point, b, b_scale, b_zero_point, c, y_scale, y_zero_point, alpha=1, transA=0, transB=0
+    ):
+        # Transposed first: scales and zero points per channel lie along the last axis of the product.
+        total = _centred(a.T if transA else a, a_zero_point) @ _centred(b.T if transB else b, b_zero_point) + c
+        return _quantized(total * (alpha * a_scale * b_scale / y_scale), y_zero_point)
+
+
+class QLinearGlobalAveragePool(OpRun):
+    op_domain = "com.microsoft"
+
+    def _run(self, x, x_scale, x_zero_point, y_scale, y_zero_point, channels_last=0):
+        axes = tuple(range(1, x.ndim - 1)) if channels_last else tuple(range(2, x.ndim))
+        mean = _centred(x, x_zero_point).mean(axes, dtype=np.float32, keepdims=True)
+        return _quantized(mean * (x_scale / y_scale), y_zero_point)
