@@ -14,6 +14,9 @@ from lib.data.dataset import Dataset
 from lib.model.networks import build
 
 SHIFT = 4  # pixels of padding from which shifted crops are cut
+EVALUATIONS = (
+    20  # on the test set at most, evenly over the epochs: in a long training each would cost a tenth of its epoch
+)
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,14 @@ def native_bfloat16() -> bool:
 def train(
     name: str, dataset: Dataset, recipe: Recipe, seed: int, threads: int, log: logging.Logger
 ) -> tuple[nn.Module, pd.DataFrame]:
-    """Train the network `name`; returns it in evaluation mode and one row per epoch.
+    """Train the network `name` from freshly drawn weights: see `fit`."""
+    return fit(build(name, len(dataset.classes), seed), dataset, recipe, seed, threads, log)
+
+
+def fit(
+    network: nn.Module, dataset: Dataset, recipe: Recipe, seed: int, threads: int, log: logging.Logger
+) -> tuple[nn.Module, pd.DataFrame]:
+    """Train a network, in place; returns it in evaluation mode and one row per epoch.
 
     Deterministic for a seed and a number of threads on one kind of CPU. Products are in bfloat16 (autocast) where the
     CPU has it, weights and sums in float32; the columns are those of the table `training`.
@@ -88,7 +98,6 @@ def train(
     torch.use_deterministic_algorithms(True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # nothing reads it, and filling costs time
     generator = torch.Generator().manual_seed(seed)
-    network = build(name, len(dataset.classes), seed)
     samples, labels = torch.from_numpy(dataset.normalize(dataset.train_x)), torch.from_numpy(dataset.train_y)
     test_x, test_y = map(torch.from_numpy, dataset.test())
     images = samples.ndim == 4
@@ -125,24 +134,25 @@ def train(
             schedule.step()
             losses.append(loss.item())
             right += (logits.argmax(1) == y).sum().item()
+        evaluated = epoch * EVALUATIONS // recipe.epochs > (epoch - 1) * EVALUATIONS // recipe.epochs
         seconds = time.perf_counter() - start
         row = {
             "epoch": epoch,
             "learning_rate": schedule.get_last_lr()[0],
             "train_loss": float(np.mean(losses)),
             "train_accuracy": right / len(samples),
-            "test_accuracy": accuracy(network, test_x, test_y),
+            "test_accuracy": accuracy(network, test_x, test_y) if evaluated else np.nan,
             "seconds": seconds,
         }
         history.append(row)
         log.info(
-            "epoch %d of %d: loss %.4f, test accuracy %.2f %%, about %.0f s left",
+            "epoch %d of %d: loss %.4f%s, about %.0f s left",
             epoch,
             recipe.epochs,
             row["train_loss"],
-            100 * row["test_accuracy"],
+            f", test accuracy {100 * row['test_accuracy']:.2f} %" if evaluated else "",
             seconds / epoch * (recipe.epochs - epoch),
         )
         if not np.isfinite(row["train_loss"]):
-            raise FloatingPointError(f"training of {name} diverged in epoch {epoch}; lower its learning_rate")
+            raise FloatingPointError(f"training diverged in epoch {epoch}; lower the learning_rate")
     return network.eval(), pd.DataFrame(history)

@@ -14,6 +14,7 @@ def training_curves(training: pd.DataFrame) -> Figure:
         loss, accuracy = axes[0][column], axes[1][column]
         loss.plot(part.epoch, part.train_loss, color=BLUE, marker=".", label="training set")
         accuracy.plot(part.epoch, 100 * part.train_accuracy, color=BLUE, marker=".", label="training set, on the way")
+        part = part.dropna(subset="test_accuracy")
         accuracy.plot(part.epoch, 100 * part.test_accuracy, color=ORANGE, marker=".", label="test set")
         loss.set(title=name, ylabel="loss (cross-entropy)", ylim=(0, None))
         accuracy.set(xlabel="epoch", ylabel="accuracy (%)")
