@@ -2,7 +2,9 @@
 
 from lib.data.source import stamp
 
-IMAGES = config["datasets"]["images"]["path"] or os.environ.get("EDGEINT8_IMAGES")
+# Where each data set is that is read, not generated; images are looked for where no path is given.
+PATHS = {name: settings["path"] for name, settings in config["datasets"].items() if name != "synthetic_signal"}
+PATHS["images"] = PATHS["images"] or os.environ.get("EDGEINT8_IMAGES")
 
 
 rule synthetic_signal:
@@ -30,12 +32,14 @@ rule synthetic_signal:
 
 rule images:
     output:
-        data="results/data/images.npz",
-        provenance="results/data/images.json",
+        data="results/data/{dataset}.npz",
+        provenance="results/data/{dataset}.json",
     log:
-        "results/logs/data/images.log",
+        "results/logs/data/{dataset}.log",
     benchmark:
-        "results/benchmarks/data/images.tsv"
+        "results/benchmarks/data/{dataset}.images.tsv"
+    wildcard_constraints:
+        dataset=one_of(PATHS),
     conda:
         "../envs/data.yaml"
     threads: 1
@@ -45,11 +49,13 @@ rule images:
     params:
         code=fingerprint("images.py"),
         seed=config["seed"],
-        path=IMAGES,
-        # The images are no input, because there may be none and a folder's time says little: this tells when they change.
-        stamp=lambda wildcards: stamp(IMAGES),
-        settings={key: value for key, value in config["datasets"]["images"].items() if key != "path"},
+        path=lambda wildcards: PATHS[wildcards.dataset],
+        # The data are no input, because there may be none and a folder's time says little: this tells when they change.
+        stamp=lambda wildcards: stamp(PATHS[wildcards.dataset]),
+        settings=lambda wildcards: {
+            key: value for key, value in config["datasets"][wildcards.dataset].items() if key != "path"
+        },
     message:
-        "Preparing the images (where they come from: {output.provenance})"
+        "Preparing the data set {wildcards.dataset} (where it comes from: {output.provenance})"
     script:
         "../workflow_scripts/images.py"

@@ -1,4 +1,4 @@
-"""Train the networks and export them to ONNX."""
+"""Train the networks and export them to ONNX, or take ONNX files of one's own."""
 
 
 rule train:
@@ -11,6 +11,8 @@ rule train:
         "results/logs/model/{workload}.train.log",
     benchmark:
         "results/benchmarks/model/{workload}.train.tsv"
+    wildcard_constraints:
+        workload=one_of(TRAINED),
     priority: 1  # everything waits for the longest job
     conda:
         "../envs/model.yaml"
@@ -40,6 +42,8 @@ checkpoint export:
         agreement="results/model/{workload}.agreement.csv",
     log:
         "results/logs/model/{workload}.export.log",
+    wildcard_constraints:
+        workload=one_of(TRAINED),
     conda:
         "../envs/model.yaml"
     threads: 1
@@ -52,3 +56,30 @@ checkpoint export:
         "Exporting {wildcards.workload} to ONNX and comparing it with PyTorch over the test set"
     script:
         "../workflow_scripts/export.py"
+
+
+# A checkpoint like `export`, for models that are brought instead of trained.
+checkpoint import_model:
+    input:
+        data=dataset_of,
+        model=lambda wildcards: IMPORTED[wildcards.workload],
+    output:
+        model="results/model/{workload}.onnx",
+        layers="results/model/{workload}.layers.csv",
+        agreement="results/model/{workload}.agreement.csv",
+    log:
+        "results/logs/model/{workload}.import_model.log",
+    wildcard_constraints:
+        workload=one_of(IMPORTED),
+    conda:
+        "../envs/model.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=30,
+    params:
+        code=fingerprint("import_model.py"),
+    message:
+        "Taking {input.model} as {wildcards.workload} and comparing the two over the test set"
+    script:
+        "../workflow_scripts/import_model.py"

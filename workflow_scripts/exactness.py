@@ -1,4 +1,4 @@
-"""Compare the integer engine and the reference convolution with ONNX Runtime, integer by integer, and with PyTorch.
+"""Compare the integer engine and the reference convolution with ONNX Runtime, integer by integer, and with float32.
 
 ONNX Runtime runs each model in three configurations:
 matched - all quantized tensors made outputs, session.qdqisint8allowed = 1 where it matters: every tensor is compared,
@@ -6,9 +6,11 @@ matched - all quantized tensors made outputs, session.qdqisint8allowed = 1 where
 default - the session that its users get: the logits are compared, of some samples
 unfused - all tensors of some samples, graph optimizations off, so that layers of QDQ graphs run in float32: shows its
     own inconsistency
+Activations in float32 are PyTorch's, or for a model that was brought ONNX Runtime's.
 """
 
 import time
+from functools import partial
 from pathlib import Path
 
 import onnx
@@ -20,7 +22,8 @@ from lib.data import dataset
 from lib.files import write_csv
 from lib.fixedpoint import IntegerModel
 from lib.fixedpoint.exactness import SESSION_OPTION, Runtime, exactness, with_quantized_outputs
-from lib.fixedpoint.golden import golden, pytorch_activations
+from lib.fixedpoint.golden import COLUMNS, golden, onnx_activations, pytorch_activations
+from lib.graph import load
 from lib.model.export import fold_batch_norm
 from lib.model.networks import restore
 from lib.quant.scheme import Scheme
@@ -68,9 +71,13 @@ with job(snakemake) as log:
         left = (time.perf_counter() - start) / count * (len(snakemake.input.quantized) - count)
         log.info("%d of %d, %s compared, about %.0f s left", count, len(snakemake.input.quantized), scheme.name, left)
         if scheme.name == reference:
-            network = fold_batch_norm(restore(workload, snakemake.input.weights))
             steps = [step for step in model.layers if step.run.window]
-            pytorch = pytorch_activations(network, steps)
-            golden_rows = [about_scheme | row for row in golden(model, matched, pytorch, some)]
+            if snakemake.input.weights:
+                network = fold_batch_norm(restore(workload, snakemake.input.weights[0]))
+                float32 = pytorch_activations(network, steps)
+            else:
+                float32 = onnx_activations(load(snakemake.input.float32), steps, partial(runtime, optimize=False))
+            golden_rows = [about_scheme | row for row in golden(model, matched, float32, some)]
     write_csv(pd.DataFrame(rows), snakemake.output.exactness)
-    write_csv(pd.DataFrame(golden_rows), snakemake.output.golden)
+    # A network without convolutions has no rows.
+    write_csv(pd.DataFrame(golden_rows, columns=[*about, "scheme", *COLUMNS]), snakemake.output.golden)

@@ -6,8 +6,7 @@ from job import job
 
 from lib.data import dataset
 from lib.files import write_csv
-from lib.graph import load
-from lib.model.export import compare, to_onnx
+from lib.model.export import compare, layer_table, to_onnx
 from lib.model.networks import restore
 
 with job(snakemake):
@@ -15,22 +14,15 @@ with job(snakemake):
     torch.set_num_threads(snakemake.threads)
     data = dataset.load(snakemake.input.data)
     network = restore(workload, snakemake.input.weights)
-    about = {"workload": workload, "dataset": data.name}
 
     inputs, _ = data.test()
     to_onnx(network, snakemake.output.model, inputs.shape[1:])
-    write_csv(pd.DataFrame([about | compare(network, snakemake.output.model, inputs)]), snakemake.output.agreement)
-    layers = [
-        about
-        | {
-            "layer": layer.name,
-            "op": layer.op,
-            "input_shape": "x".join(map(str, layer.input_shape)),
-            "weight_shape": "x".join(map(str, layer.weight_shape)),
-            "output_shape": "x".join(map(str, layer.output_shape)),
-            "macs": layer.macs,
-            "parameters": layer.parameters,
-        }
-        for layer in load(snakemake.output.model).layers
-    ]
-    write_csv(pd.DataFrame(layers), snakemake.output.layers)
+    agreement = {"against": "PyTorch"} | compare(network, snakemake.output.model, inputs)
+    tables = {
+        snakemake.output.agreement: pd.DataFrame([agreement]),
+        snakemake.output.layers: layer_table(snakemake.output.model),
+    }
+    for path, table in tables.items():
+        table.insert(0, "workload", workload)
+        table.insert(1, "dataset", data.name)
+        write_csv(table, path)

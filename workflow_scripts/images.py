@@ -1,4 +1,4 @@
-"""Prepare the labelled images: read, resize, count per class, and take mean and standard deviation per channel."""
+"""Prepare a labelled data set: read, resize, count per class, and take mean and standard deviation per channel."""
 
 import logging
 import sys
@@ -6,6 +6,7 @@ import sys
 from job import job
 
 from lib.data.images import images
+from lib.data.own import own
 from lib.data.provenance import provenance
 from lib.files import write_json
 
@@ -15,7 +16,9 @@ with job(snakemake) as log:
     terminal.setLevel(logging.WARNING)
     logging.getLogger().addHandler(terminal)
 
-    dataset, origin = images(**snakemake.params.settings, path=snakemake.params.path, seed=snakemake.params.seed)
-    log.info("%s: %d training and %d test images", dataset.name, len(dataset.train_x), len(dataset.test_x))
+    name, settings = snakemake.wildcards.dataset, snakemake.params.settings
+    place = {"path": snakemake.params.path, "seed": snakemake.params.seed}
+    dataset, origin = images(**settings, **place) if name == "images" else own(**{"name": name} | settings | place)
+    log.info("%s: %d training and %d test samples", dataset.name, len(dataset.train_x), len(dataset.test_x))
     dataset.save(snakemake.output.data)
     write_json(provenance(dataset, **origin), snakemake.output.provenance)

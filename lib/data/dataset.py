@@ -1,6 +1,7 @@
 """A labelled data set as one .npz file: arrays, names of its classes, and its normalization."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -47,15 +48,31 @@ class Dataset:
         chosen = np.linspace(0, total - 1, min(samples or total, total), dtype=int)
         return self.normalize(self.test_x[chosen]), self.test_y[chosen]
 
+    @cached_property
+    def tested(self) -> frozenset[bytes]:
+        """The stored bytes of every test sample."""
+        return frozenset(sample.tobytes() for sample in self.test_x)
+
+    @cached_property
+    def untested(self) -> np.ndarray:
+        """Indices of the training samples that are not, byte for byte, test samples too; some sets hold a few twice."""
+        return np.flatnonzero([sample.tobytes() not in self.tested for sample in self.train_x])
+
     def calibration(self, samples: int, seed: int) -> np.ndarray:
-        """`samples` normalized inputs drawn from the training set without replacement; never test samples."""
-        if samples > len(self.train_x):
+        """`samples` normalized inputs drawn from the training set without replacement.
+
+        None of them is a test sample by content: training samples that are test samples too are left out.
+        Raises InputError where fewer are left than asked for.
+        """
+        if samples > len(self.untested):
             raise InputError(
-                f"quant.calibration_samples: {samples} asked for, the training set of {self.name} has "
-                f"{len(self.train_x)}; lower it"
+                f"{samples} calibration samples asked for, but {self.name} has {len(self.untested)} training samples "
+                "that are not test samples; lower the number in section quant of the configuration"
             )
-        index = np.random.default_rng(seed).choice(len(self.train_x), samples, replace=False)
-        return self.normalize(self.train_x[np.sort(index)])
+        index = np.random.default_rng(seed).choice(len(self.untested), samples, replace=False)
+        drawn = self.train_x[self.untested[np.sort(index)]]
+        assert self.tested.isdisjoint(sample.tobytes() for sample in drawn), "calibration samples in the test set"
+        return self.normalize(drawn)
 
     def save(self, path: str | Path) -> None:
         """Write the data set as .npz."""

@@ -1,6 +1,6 @@
 """A labelled image set of one's own: train/<class>/* and test/<class>/* in a folder or in a tar."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path, PurePosixPath
@@ -74,46 +74,55 @@ def check(found: dict[str, dict[str, list[File]]], path: Path) -> None:
         raise InputError(f"{path}: only one class, {min(found['train'])!r}; classification needs two or more")
 
 
-def square(image: Image.Image, size: int) -> np.ndarray:
-    """An image as RGB, uint8 [3, size, size]; stretched where it is not square, transparent parts on white."""
+def pixels(image: Image.Image, size: tuple[int, int] | None = None, channels: int = 3) -> np.ndarray:
+    """An image as uint8 [channels, height, width], RGB or grey (1); stretched to `size`, transparent parts on white."""
     if image.mode.startswith("I"):  # 16-bit grey; conversion would clip it
         image = Image.fromarray((np.asarray(image) // 256).astype(np.uint8))
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    image = image.convert("RGB")
-    if image.size != (size, size):
-        image = image.resize((size, size), Image.Resampling.BICUBIC)
-    return np.asarray(image).transpose(2, 0, 1)
+    image = image.convert("RGB" if channels == 3 else "L")
+    if size and image.size != size[::-1]:
+        image = image.resize(size[::-1], Image.Resampling.BICUBIC)
+    return np.asarray(image).reshape(*image.size[::-1], channels).transpose(2, 0, 1)
 
 
-def decode(file: File, size: int, path: Path) -> np.ndarray:
-    """An image file as uint8 [3, size, size], turned as its EXIF data says; InputError names an unreadable one."""
+def decode(file: File, size: tuple[int, int] | None, channels: int, path: Path) -> np.ndarray:
+    """An image file as `pixels`, turned as its EXIF data says; InputError names an unreadable one."""
     try:
         with Image.open(BytesIO(file.read()), formats=("PNG", "JPEG")) as image:
-            return square(ImageOps.exif_transpose(image), size)
+            return pixels(ImageOps.exif_transpose(image), size, channels)
     except Exception as error:  # Pillow raises many unrelated types for damaged files
         raise InputError(f"{path}: {file.name}: not a readable PNG or JPEG image; replace or remove it") from error
 
 
 def read(
-    path: Path, size: int, limits: dict[str, int | None], rng: np.random.Generator
+    path: Path,
+    size: int | Sequence[int] | None,
+    limits: dict[str, int | None],
+    rng: np.random.Generator,
+    channels: int = 3,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, tuple[str, ...]]:
-    """Train images uint8 [N, 3, size, size] and labels int64 [N], test images and labels, class names.
+    """Train images uint8 [N, channels, height, width] and labels int64 [N], test images and labels, class names.
 
+    size : height and width [pixels], one number if they are the same; None for those of the first training image
     limits : at most so many images per split, drawn evenly over the classes; None for all
+    channels : 3 for RGB, 1 for grey
     """
     with listing(path) as entries:
         found = by_class(entries)
         check(found, path)
+        if size is None:
+            size = decode(next(iter(found["train"].values()))[0], None, channels, path).shape[1:]
+        size = (size, size) if isinstance(size, int) else tuple(size)
         arrays = []
         for split, classes in found.items():
             files = [file for label in classes for file in classes[label]]
             labels = np.repeat(np.arange(len(classes)), [len(classes[label]) for label in classes])
             kept = evenly(labels, limits[split], rng)
-            images = np.empty((len(kept), 3, size, size), np.uint8)
+            images = np.empty((len(kept), channels, *size), np.uint8)
             # In the archive's order, because going back in a compressed tar means decompressing it again.
             for row in sorted(range(len(kept)), key=lambda row: files[kept[row]].place):
-                images[row] = decode(files[kept[row]], size, path)
+                images[row] = decode(files[kept[row]], size, channels, path)
             arrays += [images, labels[kept]]
     return *arrays, tuple(found["train"])

@@ -10,6 +10,7 @@ from lib.data import cifar, folder
 from lib.data import shapes as generated
 from lib.data.archive import sha256_of
 from lib.data.dataset import Dataset, evenly, normalization
+from lib.data.own import own
 from lib.data.source import ARCHIVE
 from lib.errors import InputError
 
@@ -73,8 +74,7 @@ def images(
         test_x, test_y = limited(test_x, test_y, test, size, rng)
         name = "CIFAR-10"
     else:
-        train_x, train_y, test_x, test_y, classes = folder.read(found, size, {"train": train, "test": test}, rng)
-        name = name or found.resolve().name
+        return own(found, name or found.resolve().name, seed, size, train=train, test=test)
     dataset = Dataset(train_x, train_y, test_x, test_y, *normalization(train_x), classes, name)
     origin = {
         "source": found.resolve().name if found else "generated",
@@ -91,5 +91,5 @@ def limited(
     kept = evenly(y, limit, rng)
     x = np.ascontiguousarray(x[kept])
     if x.shape[2:] != (size, size):
-        x = np.stack([folder.square(Image.fromarray(image.transpose(1, 2, 0)), size) for image in x])
+        x = np.stack([folder.pixels(Image.fromarray(image.transpose(1, 2, 0)), (size, size)) for image in x])
     return x, y[kept]

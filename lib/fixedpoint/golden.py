@@ -1,30 +1,34 @@
-"""Golden checks of the reference convolution: against onnxruntime's integers and PyTorch's float32 activations."""
+"""Golden checks of the reference convolution: against onnxruntime's integers and the network's float32 activations."""
 
 from collections.abc import Callable, Iterable
 
 import numpy as np
 import torch
+from onnx import ModelProto, ValueInfoProto
 
 from lib.fixedpoint.exactness import Runtime
 from lib.fixedpoint.kernels import convolve
 from lib.fixedpoint.lowering import Step
 from lib.fixedpoint.model import IntegerModel
 from lib.fixedpoint.requantize import dequantize
+from lib.graph import Graph
 
 BATCH = 100
+COLUMNS = ["layer", "samples", "elements", "differing_from_ort"]
+COLUMNS += ["mse_to_float32", "max_error_to_float32", "within_one_step_share"]
 
 
-def golden(model: IntegerModel, runtime: Runtime, pytorch: Runtime, x: np.ndarray) -> list[dict]:
+def golden(model: IntegerModel, runtime: Runtime, float32: Runtime, x: np.ndarray) -> list[dict]:
     """One row per convolution: the reference kernel on the traced inputs, its distance to both references over x.
 
-    runtime : onnxruntime's quantized tensors by name; pytorch : float32 activations by layer; both for a batch
+    runtime : onnxruntime's quantized tensors by name; float32 : float activations by layer; both for a batch
     Errors are in the activation's own unit; a step is the output's scale.
     """
     layers = [step for step in model.layers if step.run.window]
 
     def check(batch: np.ndarray) -> list[tuple]:
         feeds = {model.graph.inputs[0]: batch}
-        traced, theirs, real = model.trace(feeds), runtime(batch), pytorch(batch)
+        traced, theirs, real = model.trace(feeds), runtime(batch), float32(batch)
         return [_distances(step, traced[step.inputs[0]], theirs[step.output], real[step.node]) for step in layers]
 
     # One batch after the other: the hooks in the network belong to one thread.
@@ -38,8 +42,8 @@ def golden(model: IntegerModel, runtime: Runtime, pytorch: Runtime, x: np.ndarra
                 "samples": len(x),
                 "elements": int(elements),
                 "differing_from_ort": int(differing),
-                "mse_to_pytorch": squares / elements,
-                "max_error_to_pytorch": totals[:, index, 3].max(),
+                "mse_to_float32": squares / elements,
+                "max_error_to_float32": totals[:, index, 3].max(),
                 "within_one_step_share": within / elements,
             }
         )
@@ -70,13 +74,43 @@ def _distances(step: Step, x: np.ndarray, theirs: np.ndarray, real: np.ndarray) 
     return y.size, np.count_nonzero(y != theirs), (error**2).sum(), error.max(), within
 
 
+def ends_at_zero(step: Step) -> bool:
+    """Whether a step's integers start at the real 0."""
+    return step.run.y.zero_point == np.iinfo(step.run.y.dtype).min
+
+
+def onnx_activations(graph: Graph, steps: Iterable[Step], runtime: Callable[[ModelProto], Runtime]) -> Runtime:
+    """What the float ONNX model computes where the convolution steps write: its tensors by layer, for a batch.
+
+    runtime : what computes the outputs of a model
+    A step whose integers start at the real 0 has swallowed the Relu or Clip behind it, and is compared with its result.
+    """
+    nodes, tensors = {node.name: node for node in graph.nodes}, {}
+    for step in steps:
+        tensor = nodes[step.node].output[0]
+        readers = graph.consumers.get(tensor, [])
+        swallowed = len(readers) == 1 and readers[0].op_type in ("Relu", "Clip") and ends_at_zero(step)
+        tensors[step.node] = readers[0].output[0] if swallowed else tensor
+    exposed = ModelProto()
+    exposed.CopyFrom(graph.model)
+    hidden = sorted(set(tensors.values()) - set(graph.outputs))
+    exposed.graph.output.extend(ValueInfoProto(name=name) for name in hidden)
+    computed = runtime(exposed)
+
+    def activations(batch: np.ndarray) -> dict[str, np.ndarray]:
+        found = computed(batch)
+        return {layer: found[tensor] for layer, tensor in tensors.items()}
+
+    return activations
+
+
 def pytorch_activations(network: torch.nn.Module, steps: Iterable[Step]) -> Runtime:
     """What PyTorch computes where the convolution steps write: the float32 tensors by layer, for a batch.
 
     network : with batch normalization folded, in evaluation mode; its modules have the names of the steps' nodes
     A step whose integers start at the real 0 has swallowed the Relu behind it, and is compared with its result.
     """
-    swallowed = {step.node: step.run.y.zero_point == np.iinfo(step.run.y.dtype).min for step in steps}
+    swallowed = {step.node: ends_at_zero(step) for step in steps}
 
     def activations(batch: np.ndarray) -> dict[str, np.ndarray]:
         seen = {}

@@ -3,18 +3,20 @@
 import copy
 import warnings
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import onnx
 import onnxruntime
+import pandas as pd
 import torch
-from onnx import ModelProto, helper
-from torch import nn
+from onnx import ModelProto, NodeProto, helper
+from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from lib.files import whole
-from lib.graph import Graph, attributes
+from lib.graph import Graph, attributes, load
 
 OPSET = 20
 IR_VERSION = 10
@@ -37,22 +39,37 @@ def fold_batch_norm(network: nn.Module) -> nn.Module:
 
 
 def global_average_pools(model: ModelProto) -> None:
-    """Write each mean over all spatial axes as GlobalAveragePool and Flatten.
+    """Write each mean over all spatial axes as GlobalAveragePool, and Flatten where it drops them.
 
     The exporter writes ReduceMean, which ONNX Runtime's quantizer leaves in float32.
     """
     graph = Graph(model)
     nodes = []
     for node in graph.nodes:
-        if node.op_type == "ReduceMean" and not attributes(node)["keepdims"]:
+        if node.op_type != "ReduceMean" or not over_space(graph, node):
+            nodes.append(node)
+        elif attributes(node).get("keepdims", 1):
+            nodes.append(helper.make_node("GlobalAveragePool", node.input[:1], node.output))
+        else:
             pooled = node.output[0] + "_pooled"
             nodes.append(helper.make_node("GlobalAveragePool", node.input[:1], [pooled]))
             nodes.append(helper.make_node("Flatten", [pooled], node.output, axis=1))
-        else:
-            nodes.append(node)
     del model.graph.node[:]
     model.graph.node.extend(nodes)
-    read = {name for node in nodes for name in node.input}
+    remove_unread(model)
+
+
+def over_space(graph: Graph, node: NodeProto) -> bool:
+    """Whether a ReduceMean of opset 18 or later is over all axes but those of samples and channels."""
+    if len(node.input) < 2 or node.input[0] not in graph.shapes:
+        return False
+    rank = len(graph.shapes[node.input[0]])
+    return sorted(graph.initializers[node.input[1]] % rank) == list(range(2, rank))
+
+
+def remove_unread(model: ModelProto) -> None:
+    """Remove the constants that no node reads."""
+    read = {name for node in model.graph.node for name in node.input}
     for constant in list(model.graph.initializer):
         if constant.name not in read:
             model.graph.initializer.remove(constant)
@@ -119,7 +136,9 @@ def to_onnx(network: nn.Module, path: str | Path, input_shape: tuple[int, ...] |
     return model
 
 
-def compare(network: nn.Module, path: str | Path, inputs: np.ndarray, batch: int = 1000) -> dict[str, float]:
+def compare(
+    network: Callable[[Tensor], Tensor], path: str | Path, inputs: np.ndarray, batch: int = 1000
+) -> dict[str, float]:
     """How far the ONNX model under ONNX Runtime is from the PyTorch network over `inputs` [N, …].
 
     Both compute in float32 but add in different orders, so that logits differ in their last digits.
@@ -136,3 +155,19 @@ def compare(network: nn.Module, path: str | Path, inputs: np.ndarray, batch: int
         difference = max(difference, float(np.abs(logits - expected).max()))
         same += int((logits.argmax(1) == expected.argmax(1)).sum())
     return {"samples": len(inputs), "max_abs_difference": difference, "same_class_share": same / len(inputs)}
+
+
+def layer_table(path: str | Path) -> pd.DataFrame:
+    """The layers of the ONNX model that multiply, with shapes, multiply-accumulates of one sample, and parameters."""
+    return pd.DataFrame(
+        {
+            "layer": layer.name,
+            "op": layer.op,
+            "input_shape": "x".join(map(str, layer.input_shape)),
+            "weight_shape": "x".join(map(str, layer.weight_shape)),
+            "output_shape": "x".join(map(str, layer.output_shape)),
+            "macs": layer.macs,
+            "parameters": layer.parameters,
+        }
+        for layer in load(path).layers
+    )

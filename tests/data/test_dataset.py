@@ -54,7 +54,7 @@ def test_calibration_draws_training_samples_once_each():
 
 
 def test_calibration_refuses_more_than_there_is():
-    with pytest.raises(InputError, match="calibration_samples: 61"):
+    with pytest.raises(InputError, match="61 calibration samples"):
         synthetic_signal(60, 50, seed=1).calibration(61, seed=1)
 
 
@@ -75,3 +75,26 @@ def test_provenance_counts_every_class():
     record = provenance(synthetic_signal(50, 51, seed=1), "generated", None, True)
     assert record["test_per_class"] == {"2 Hz": 11, "5 Hz": 10, "8 Hz": 10, "11 Hz": 10, "14 Hz": 10}
     assert record["shape"] == [1, 128] and record["synthetic"] is True
+
+
+def overlapping() -> dataset.Dataset:
+    """Images of 2 x 2 pixels, each once: the first 30 of the 50 training images are test images too."""
+    images = np.random.default_rng(0).permutation(60 * 12).astype(np.uint8).reshape(60, 3, 2, 2)
+    train, test = images[:50], np.concatenate([images[:30], images[50:]])[::-1]
+    labels = np.zeros(50, np.int64), np.zeros(40, np.int64)
+    return dataset.Dataset(train, labels[0], test, labels[1], np.zeros(3), np.ones(3), ("any",), "small images")
+
+
+def test_calibration_leaves_out_training_samples_that_are_test_samples():
+    made = overlapping()
+    drawn = made.calibration(20, seed=1)
+    assert np.array_equal(drawn, made.train_x[30:].astype(np.float32))
+    assert made.tested.isdisjoint(sample.astype(np.uint8).tobytes() for sample in drawn)
+    with pytest.raises(InputError, match="small images has 20 training samples"):
+        made.calibration(21, seed=1)
+
+
+def test_calibration_draws_as_ever_where_nothing_overlaps():
+    made = synthetic_signal(60, 50, seed=1)
+    index = np.sort(np.random.default_rng(3).choice(60, 7, replace=False))
+    assert np.array_equal(made.calibration(7, seed=3), made.normalize(made.train_x[index]))

@@ -1,0 +1,64 @@
+"""A labelled data set of one's own as arrays in an .npz file: train_x, train_y, test_x, test_y and perhaps classes."""
+
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from lib.data.dataset import evenly
+from lib.errors import InputError
+
+SPLITS = ("train", "test")
+EXPECTED = "expected train_x, train_y, test_x and test_y, and classes if they have names"
+DAMAGES = (OSError, ValueError, TypeError, EOFError, KeyError, zlib.error, zipfile.BadZipFile)
+
+
+def stored(path: Path) -> dict[str, np.ndarray]:
+    """The file's arrays by name; nothing is unpickled."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except DAMAGES as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"{path}: not an .npz file of plain arrays ({reason}); write it with numpy.savez") from error
+
+
+def checked(x: np.ndarray, y: np.ndarray, split: str, path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Samples as uint8 or float32 and labels as int64; raises InputError where they are of other kinds or shapes."""
+    if x.ndim < 2 or not x.size or (x.dtype != np.uint8 and x.dtype.kind != "f"):
+        problem = f"{x.dtype} {x.shape}; samples are uint8 or float, [N, channels, …]"
+        raise InputError(f"{path}: {split}_x is {problem}")
+    if y.shape != (len(x),) or y.dtype.kind not in "iu" or y.min() < 0:
+        problem = f"{y.dtype} {y.shape}; labels are integers from 0, one for each of the {len(x)} samples"
+        raise InputError(f"{path}: {split}_y is {problem}")
+    with np.errstate(over="ignore"):  # float64 beyond float32 becomes infinity, which is refused
+        x = x if x.dtype == np.uint8 else x.astype(np.float32)
+    if not np.isfinite(x).all():
+        raise InputError(f"{path}: {split}_x holds NaN or infinity; mend or remove these samples")
+    return x, y.astype(np.int64)
+
+
+def read(
+    path: Path, limits: dict[str, int | None], rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, tuple[str, ...]]:
+    """Train samples [N, channels, …] and labels int64 [N], test samples and labels, class names.
+
+    limits : at most so many samples per split, drawn evenly over the classes; None for all
+    Without names in the file the classes are called by their numbers.
+    Raises InputError where the file is damaged or its arrays do not make a labelled data set.
+    """
+    arrays = stored(path)
+    for name in (f"{split}_{letter}" for split in SPLITS for letter in "xy"):
+        if name not in arrays:
+            raise InputError(f"{path}: no array {name!r}; {EXPECTED}")
+    (train_x, train_y), (test_x, test_y) = (checked(arrays[f"{s}_x"], arrays[f"{s}_y"], s, path) for s in SPLITS)
+    if (train_x.shape[1:], train_x.dtype) != (test_x.shape[1:], test_x.dtype):
+        kinds = " and ".join(f"{x.dtype} {list(x.shape[1:])}" for x in (train_x, test_x))
+        raise InputError(f"{path}: training and test samples differ in shape or type: {kinds}")
+    highest = max(train_y.max(), test_y.max())
+    classes = tuple(map(str, arrays.get("classes", np.arange(highest + 1))))
+    if len(set(classes)) != len(classes) or len(classes) <= max(highest, 1):
+        raise InputError(f"{path}: {len(classes)} classes, labels up to {highest}; each label needs a name of its own")
+    kept_train, kept_test = evenly(train_y, limits["train"], rng), evenly(test_y, limits["test"], rng)
+    return train_x[kept_train], train_y[kept_train], test_x[kept_test], test_y[kept_test], classes
