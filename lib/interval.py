@@ -23,3 +23,17 @@ def wilson(correct: int, samples: int, z: float = Z95) -> tuple[float, float]:
     half = z / scale * sqrt(share * (1 - share) / samples + z * z / (4 * samples * samples))
     # At both ends one bound is the share itself; rounding would move it to the wrong side.
     return centre - half if correct else 0.0, centre + half if correct < samples else 1.0
+
+
+def paired_difference(only_first, only_second, samples, z: float = Z95):
+    """Wald interval (low, high) of the first model's accuracy minus the second's on the same samples; 95 % by default.
+
+    only_first, only_second : numbers of samples that only one of the two classifies correctly; scalars or arrays
+    Source: Agresti, Categorical Data Analysis, 2nd edition 2002, section 10.1.
+
+    >>> [round(float(bound), 4) for bound in paired_difference(60, 40, 10_000)]
+    [0.0, 0.004]
+    """
+    difference = (only_first - only_second) / samples
+    half = z * (only_first + only_second - (only_first - only_second) ** 2 / samples) ** 0.5 / samples
+    return difference - half, difference + half

@@ -9,6 +9,7 @@ rule bench:
     output:
         accuracy="results/bench/{workload}/accuracy.csv",
         latency="results/bench/{workload}/latency.csv",
+        predictions="results/bench/{workload}/predictions.npz",
     log:
         "results/logs/bench/{workload}.bench.log",
     benchmark:
@@ -27,6 +28,28 @@ rule bench:
         "Measuring {wildcards.workload}: float32 and all quantized models, side by side and alone on the machine"
     script:
         "../workflow_scripts/bench.py"
+
+
+rule paired:
+    input:
+        predictions="results/bench/{workload}/predictions.npz",
+        provenance=provenance_of,
+    output:
+        paired="results/bench/{workload}/paired.csv",
+    log:
+        "results/logs/bench/{workload}.paired.log",
+    conda:
+        "../envs/bench.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        code=fingerprint("paired.py"),
+    message:
+        "Comparing the models of {wildcards.workload} in pairs on the same test samples"
+    script:
+        "../workflow_scripts/paired.py"
 
 
 rule machine:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lib.bench.accuracy import correct
+from lib.bench.accuracy import classes
 from lib.bench.latency import interleaved, summary
 from lib.bench.session import open_session
 from lib.interval import wilson
@@ -28,11 +28,15 @@ def columns(path: Path) -> dict[str, str]:
 
 def measure_accuracy(
     float32: Path, quantized: Sequence[Path], inputs: np.ndarray, labels: np.ndarray, threads: int
-) -> pd.DataFrame:
-    """Accuracy on all samples, its 95 % interval, and file size in kB (1000 bytes); a row per model, float32 first."""
-    rows = []
+) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
+    """Accuracy on all samples, its 95 % interval, and file size in kB (1000 bytes); a row per model, float32 first.
+
+    Also the classes [N] that each model names, by scheme.
+    """
+    rows, predictions = [], {}
     for path, scheme in [(float32, FLOAT32), *((path, columns(path)) for path in quantized)]:
-        hits = correct(open_session(path), inputs, labels, threads)
+        predictions[scheme["scheme"]] = found = classes(open_session(path), inputs, threads)
+        hits = int(np.count_nonzero(found == labels))
         low, high = wilson(hits, len(labels))
         rows.append(
             scheme
@@ -40,7 +44,7 @@ def measure_accuracy(
             | {"size_kb": path.stat().st_size / 1000}
         )
         log.info("%s: %.2f %% of %d", scheme["scheme"], 100 * hits / len(labels), len(labels))
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows), predictions
 
 
 def measure_latency(

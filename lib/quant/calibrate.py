@@ -14,6 +14,7 @@ from lib.quant.affine import asymmetric_range, dequantize, extremes, quantize
 
 Batches = Iterable[np.ndarray]
 Range = tuple[np.float32, np.float32]
+Histogram = tuple[np.ndarray, np.ndarray]  # counts [bins], float32 edges [bins + 1]
 
 
 def minmax(batches: Batches) -> Range:
@@ -74,10 +75,22 @@ def around_zero(limits: Range) -> Range:
     return -threshold, threshold
 
 
-def histogram(batches: Batches, limits: Range, bins: int) -> tuple[np.ndarray, np.ndarray]:
+def histogram(batches: Batches, limits: Range, bins: int) -> Histogram:
     """How many values are in each of `bins` equal bins [bins], and the float32 edges of the bins [bins + 1]."""
     counts = np.sum([np.histogram(batch, bins, limits)[0] for batch in batches], axis=0)
     return counts, np.histogram_bin_edges(np.empty(0, np.float32), bins, limits)
+
+
+def coarser(values: Histogram, bins: int) -> Histogram:
+    """The same histogram in `bins` bins, each made of 2, 4, 8, ... finer ones: what `histogram` counts in them itself.
+
+    >>> counts, edges = coarser(histogram([np.float32([0, 1, 1, 3])], (0, 4), 4), 2)
+    >>> counts.tolist(), edges.tolist()
+    ([3, 1], [0.0, 2.0, 4.0])
+    """
+    counts, edges = values
+    width = len(counts) // bins
+    return counts.reshape(bins, width).sum(axis=1), edges[::width]
 
 
 def within(low: np.float32, high: np.float32, limits: Range) -> Range:
@@ -85,14 +98,14 @@ def within(low: np.float32, high: np.float32, limits: Range) -> Range:
     return np.maximum(low, limits[0]), np.minimum(high, limits[1])
 
 
-def percentile_range(magnitudes: tuple[np.ndarray, np.ndarray], limits: Range, percentile: float) -> Range:
+def percentile_range(magnitudes: Histogram, limits: Range, percentile: float) -> Range:
     """`percentile` from the histogram of magnitudes and the extremes."""
     counts, edges = magnitudes
     threshold = edges[np.searchsorted(np.cumsum(counts / counts.sum()), percentile / 100)]
     return within(-threshold, threshold, limits)
 
 
-def entropy_range(values: tuple[np.ndarray, np.ndarray], limits: Range, levels: int) -> Range:
+def entropy_range(values: Histogram, limits: Range, levels: int) -> Range:
     """`entropy` from a histogram around 0 and the extremes.
 
     Source: Migacz, "8-bit Inference with TensorRT", GTC 2017, in the version of onnxruntime's HistogramCollector.
@@ -143,7 +156,7 @@ def smooth(counts: np.ndarray, share: float = 0.0001) -> np.ndarray:
     return counts.astype(np.float32) + np.where(empty, share, -taken).astype(np.float32)
 
 
-def mse_range(values: tuple[np.ndarray, np.ndarray], limits: Range, bits: int, candidates: int) -> Range:
+def mse_range(values: Histogram, limits: Range, bits: int, candidates: int) -> Range:
     """`mse` from a histogram around 0 and the extremes."""
     counts, edges = values
     centres = (edges[:-1] + edges[1:]) / 2

@@ -69,11 +69,13 @@ def test_latency_table_has_a_row_for_every_model_and_batch(models, signal_model)
 
 def test_accuracy_table_counts_and_sizes(models, signal_model):
     inputs, labels = signal_model.dataset.test()
-    table = measure_accuracy(*models, inputs, labels, threads=2)
+    table, predictions = measure_accuracy(*models, inputs, labels, threads=2)
     assert table.columns.tolist() == [*COLUMNS, "samples", "accuracy", "ci_low", "ci_high", "size_kb"]
     assert table.accuracy.nunique() == 1 and (table.samples == len(labels)).all()
     assert (table.size_kb == signal_model.path.stat().st_size / 1000).all()
     assert table.activation.tolist() == ["", "int8", "uint8"]
+    assert list(predictions) == table.scheme.tolist()
+    assert [float(np.mean(found == labels)) for found in predictions.values()] == table.accuracy.tolist()
 
 
 def test_machine_facts_name_no_host_and_no_path():

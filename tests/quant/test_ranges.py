@@ -8,8 +8,9 @@ from onnxruntime.quantization import CalibrationMethod
 from onnxruntime.quantization.calibrate import create_calibrator
 
 from lib.errors import InputError
+from lib.quant import calibrate
 from lib.quant.activations import activations, load_finite
-from lib.quant.ranges import observe
+from lib.quant.ranges import activation_ranges, observe
 
 
 @pytest.mark.parametrize("method", ["MinMax", "Percentile", "Entropy"])
@@ -76,3 +77,38 @@ def test_entropy_over_more_bins_equals_onnxruntime(calibrated, reader, tmp_path)
     assert any(found["high"] != table[table["calibration"] == "minmax"].set_index("tensor")["high"])
     for tensor, low, high in found[["low", "high"]].itertuples():
         assert (low, high) == (expected[tensor].lowest, expected[tensor].highest), tensor
+
+
+@pytest.mark.parametrize("calibrated", ["signal", "dscnn"], indirect=True)
+@pytest.mark.parametrize(
+    "calibration, calibrator",
+    [
+        ("minmax", lambda batches, bits: calibrate.minmax(batches)),
+        ("percentile 99", lambda batches, bits: calibrate.percentile(batches, 99)),
+        ("percentile 99.99", lambda batches, bits: calibrate.percentile(batches, 99.99)),
+        ("entropy", lambda batches, bits: calibrate.entropy(batches, bins=2048)),
+        ("mse", lambda batches, bits: calibrate.mse(batches, bits)),
+    ],
+)
+def test_activation_ranges_are_those_of_the_calibrators(calibrated, calibration, calibrator):
+    """Though all share two histograms, and Entropy's is put together from finer bins."""
+    layer = calibrated.graph.layers[-1]
+    bits = {"input": 8, layer.input: 4, layer.output: 2}
+    found = activation_ranges(calibrated.graph, calibrated.inputs, calibration, bits)
+    batches = list(activations(calibrated.graph, calibrated.inputs))
+    assert found == {tensor: calibrator([batch[tensor] for batch in batches], bits[tensor]) for tensor in bits}
+
+
+@pytest.mark.parametrize("calibrated", ["signal"], indirect=True)
+def test_mse_ranges_are_narrower_at_fewer_bits(calibrated):
+    tensor = calibrated.graph.layers[1].input
+    ranges = [activation_ranges(calibrated.graph, calibrated.inputs, "mse", {tensor: bits}) for bits in (2, 4, 8)]
+    highs = [found[tensor][1] for found in ranges]
+    assert highs == sorted(highs) and highs[0] < highs[-1]
+
+
+@pytest.mark.parametrize("calibrated", ["signal"], indirect=True)
+@pytest.mark.parametrize("name", ["", "median", "percentile"])
+def test_unknown_calibrations_are_refused(calibrated, name):
+    with pytest.raises(InputError, match="choose minmax, percentile <share>, entropy or mse"):
+        activation_ranges(calibrated.graph, calibrated.inputs[:2], name, {"input": 8})
