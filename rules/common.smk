@@ -40,7 +40,7 @@ def release_stale_lock():
 
 
 def check_config() -> None:
-    """Refuse a configuration that breaks config.schema.yaml, in one line that names the key."""
+    """Refuse a configuration that breaks config.schema.yaml or names what is not there, in one line that names the key."""
     schema = yaml.safe_load((ROOT / "config.schema.yaml").read_text())
     error = best_match(Draft202012Validator(schema).iter_errors(config))
     if error:
@@ -48,6 +48,25 @@ def check_config() -> None:
         sys.exit(f"error: configuration: {where}: {error.message} (config.schema.yaml says what is allowed)")
     if config["quant"]["reference"] not in scheme_names():
         sys.exit("error: configuration: quant.reference: not one of the schemes of the sweep; add its parts to quant")
+    for name, workload in workloads().items():
+        if workload["dataset"] not in config["datasets"]:
+            found = f"no data set {workload['dataset']!r} under datasets; add it"
+            sys.exit(f"error: configuration: workloads.{name}.dataset: {found}")
+    if not workloads():
+        sys.exit("error: configuration: workloads: all are null; leave one")
+    for name, settings in config["datasets"].items():
+        if name not in ("synthetic_signal", "images") and not Path(settings["path"]).expanduser().exists():
+            sys.exit(f"error: configuration: datasets.{name}.path: {settings['path']}: no such file or folder")
+
+
+def workloads() -> dict[str, dict]:
+    """The configured workloads; null, with which a file of one's own leaves out one of config.yaml, is none."""
+    return {name: workload for name, workload in config["workloads"].items() if workload}
+
+
+def one_of(names) -> str:
+    """A wildcard constraint that matches these names alone, even if there are none."""
+    return "|".join(names) or "(?!)"
 
 
 def scheme_names() -> list[str]:
@@ -72,7 +91,7 @@ def provenance_of(wildcards) -> list[str]:
 
     As the input `provenance`, it is what `labelled` in workflow_scripts/job.py takes the data set's name from.
     """
-    known = wildcards.workload in config["workloads"]
+    known = wildcards.workload in workloads()
     return [str(Path(dataset_of(wildcards)).with_suffix(".json"))] if known else []
 
 
@@ -81,23 +100,27 @@ def model_of(wildcards) -> str:
     return NETWORK_FILES.get(wildcards.workload, f"results/model/{wildcards.workload}.onnx")
 
 
-def network_files() -> dict[str, str]:
-    """The ONNX files of networks without data; `package:file` is a file inside an installed Python package.
+def onnx_file(key: str, place: str) -> str:
+    """The ONNX file configured as `key`; `package:file` is a file inside an installed Python package.
 
-    Exits with one line where a package or a file is missing, or a workload has the same name.
+    Exits with one line where the package or the file is missing.
     """
-    files = {}
-    for name, place in config["arch"]["networks"].items():
-        package, _, file = place.rpartition(":")
-        found = importlib.util.find_spec(package) if package else None
-        if package and not found:
-            sys.exit(f"error: configuration: arch.networks.{name}: no Python package {package} is installed")
-        files[name] = str(Path(found.submodule_search_locations[0], file) if found else file)
-        if name in config["workloads"]:
+    package, _, file = place.rpartition(":")
+    found = importlib.util.find_spec(package) if package else None
+    if package and not found:
+        sys.exit(f"error: configuration: {key}: no Python package {package} is installed")
+    path = Path(found.submodule_search_locations[0], file) if found else Path(file).expanduser()
+    if not path.is_file():
+        sys.exit(f"error: configuration: {key}: {path}: no such file")
+    return str(path)
+
+
+def network_files() -> dict[str, str]:
+    """The ONNX files of networks without data; exits with one line where a workload has the same name."""
+    for name in config["arch"]["networks"]:
+        if name in workloads():
             sys.exit(f"error: configuration: arch.networks.{name}: a workload has this name; choose another")
-        if not Path(files[name]).is_file():
-            sys.exit(f"error: configuration: arch.networks.{name}: {files[name]}: no such file")
-    return files
+    return {name: onnx_file(f"arch.networks.{name}", place) for name, place in config["arch"]["networks"].items()}
 
 
 def busy_threads(count: int) -> int:
@@ -113,9 +136,40 @@ def recipe_of(wildcards) -> dict:
     return {key: value for key, value in config["workloads"][wildcards.workload].items() if key != "dataset"}
 
 
+def qat_recipe_of(wildcards) -> dict:
+    """How a workload is trained further with quantized weights and activations."""
+    recipe = {key: config["quant"]["qat"][key] for key in ("epochs", "learning_rate")}
+    return recipe | {"batch": config["workloads"][wildcards.workload]["batch"]}
+
+
+def low_bit_recipes(wildcards) -> list[str]:
+    """A workload's low-bit models: by post-training quantization at every width, and trained ones."""
+    names = expand("{widths}_{chain}", widths=LOW_BIT_WIDTHS, chain=LOW_BIT_CHAINS)
+    if wildcards.workload in TRAINED:
+        names += expand("{widths}_qat", widths=config["quant"]["qat"]["widths"])
+    return expand(f"results/quant/{wildcards.workload}/low_bit/{{name}}.onnx", name=names)
+
+
+def weights_of(wildcards) -> list[str]:
+    """The trained weights of a workload in PyTorch; none where the network was brought as ONNX."""
+    return [f"results/model/{wildcards.workload}.pth"] if wildcards.workload in TRAINED else []
+
+
+def hessian_of(wildcards) -> list[str]:
+    """The Hessian traces of a workload; none where the network was brought as ONNX and PyTorch does not have it."""
+    return [f"results/quant/{wildcards.workload}/hessian.csv"] if wildcards.workload in TRAINED else []
+
+
+def float_model_of(wildcards) -> str:
+    """What the low-bit models of a chain of techniques are made from: the float model, equalized or not."""
+    equalized = wildcards.chain.startswith("equalized")
+    return f"results/quant/{wildcards.workload}/equalized.onnx" if equalized else model_of(wildcards)
+
+
 def golden_folders(wildcards) -> list[str]:
-    """One folder of golden vectors a layer; which layers there are is known once the network is exported."""
-    with open(checkpoints.export.get(workload=wildcards.workload).output.layers, encoding="utf-8", newline="") as table:
+    """One folder of golden vectors a layer; which layers there are is known once the network is there."""
+    made = checkpoints.import_model if wildcards.workload in IMPORTED else checkpoints.export
+    with open(made.get(workload=wildcards.workload).output.layers, encoding="utf-8", newline="") as table:
         return [f"results/golden/{wildcards.workload}/{row['layer']}" for row in csv.DictReader(table)]
 
 
@@ -145,7 +199,12 @@ def simulated_alike(wildcards) -> list[str]:
 
 
 def gathered_over(table: str) -> list[str]:
-    """Whose parts a table consists of: networks without data have what the architecture stage computes alone."""
+    """Whose parts a table consists of: networks without data have what the architecture stage computes alone.
+
+    Models that were brought have no learning curve, and no network in PyTorch for the library to quantize.
+    """
+    if table in ("training", "library"):
+        return TRAINED
     simulations = [] if config["arch"]["simulate_networks"] else ["scalesim", "validation", "arch_speed"]
     needs_more = not TABLES[table].startswith("results/arch/") or table in ("joint", *simulations)
     return WORKLOADS if needs_more else NETWORKS
@@ -192,19 +251,40 @@ check_config()
 if workflow.is_main_process:
     ALIVE = release_stale_lock()
 
-WORKLOADS = list(config["workloads"])
+WORKLOADS = list(workloads())
+TRAINED = [name for name, workload in workloads().items() if "model" not in workload]
+# Models that are brought instead of trained, and their files.
+IMPORTED = {
+    name: onnx_file(f"workloads.{name}.model", workload["model"])
+    for name, workload in workloads().items()
+    if "model" in workload
+}
 # What the architecture stage costs: networks without data, too.
 NETWORK_FILES = network_files()
 NETWORKS = [*WORKLOADS, *NETWORK_FILES]
 SCHEMES = scheme_names()
 DESIGNS = design_names()
 REFERENCE = config["quant"]["reference"]
-# The reference scheme in the format that every ONNX runtime reads.
-REFERENCE_QDQ = "_".join(["qdq", *REFERENCE.split("_")[1:]])
+# The reference scheme in both graph formats.
+REFERENCE_QDQ, REFERENCE_INTEGER = ("_".join([graph, *REFERENCE.split("_")[1:]]) for graph in ("qdq", "qoperator"))
+# Techniques of post-training quantization, alone and together; each is made from the one named by all but its last word.
+LOW_BIT_CHAINS = [
+    "minmax",
+    "mse",
+    "mse_corrected",
+    "mse_learned",
+    "mse_learned_corrected",
+    "equalized_mse",
+    "equalized_mse_learned",
+    "equalized_mse_learned_corrected",
+]
+LOW_BIT_WIDTHS = config["quant"]["low_bit"]["widths"]
+# What is made with the ranges of each calibration: graph format, activation type, weight granularity.
+QUANTIZED_GRAPHS = sorted({scheme.rpartition("_")[0] for scheme in [*SCHEMES, REFERENCE_QDQ, REFERENCE_INTEGER]})
 
 
 wildcard_constraints:
     workload="|".join(NETWORKS),
-    dataset="synthetic_signal|images",
-    scheme="|".join({*SCHEMES, REFERENCE_QDQ}),
+    dataset="|".join(config["datasets"]),
+    scheme="|".join({*SCHEMES, REFERENCE_QDQ, REFERENCE_INTEGER}),
     design=r"[1-9]\d*x[1-9]\d*_(?:os|ws|is)_[1-9]\d*(?:-[1-9]\d*-[1-9]\d*)?kb",

@@ -4,6 +4,10 @@ FIGURES = yaml.safe_load((ROOT / "rules/figures.yaml").read_text())
 GALLERY = [
     "accuracy_per_scheme",
     "accuracy_vs_latency",
+    "bit_widths",
+    "low_bit",
+    "bit_sensitivity",
+    "mixed_precision",
     "accumulator_width",
     "accumulator_per_layer",
     "bit_growth",
@@ -16,8 +20,9 @@ GALLERY = [
     "dse_cycles",
     "roofline",
 ]
+NOTES = ["fixed_point_note", "quantization_note"]
 STAGES = sorted(ROOT.glob("rules/*.smk"))
-DATASETS = sorted({workload["dataset"] for workload in config["workloads"].values()})
+DATASETS = sorted({workload["dataset"] for workload in workloads().values()})
 # What each table is gathered from.
 TABLES = {
     "training": "results/model/{workload}.history.csv",
@@ -27,8 +32,17 @@ TABLES = {
     "histograms": "results/quant/{workload}/histograms.csv",
     "quant_errors": "results/quant/{workload}/errors.csv",
     "sensitivity": "results/quant/{workload}/sensitivity.csv",
+    "calibration_study": "results/quant/{workload}/calibration_study.csv",
+    "folding": "results/quant/{workload}/folding.csv",
+    "low_bit": "results/quant/{workload}/low_bit.csv",
+    "bit_widths": "results/quant/{workload}/bit_widths.csv",
+    "bit_sensitivity": "results/quant/{workload}/bit_sensitivity.csv",
+    "proxies": "results/quant/{workload}/proxies.csv",
+    "mixed_precision": "results/quant/{workload}/mixed_precision.csv",
+    "library": "results/quant/{workload}/library.csv",
     "accuracy": "results/bench/{workload}/accuracy.csv",
     "latency": "results/bench/{workload}/latency.csv",
+    "paired": "results/bench/{workload}/paired.csv",
     "bit_growth": "results/fixedpoint/{workload}/bit_growth.csv",
     "overflow": "results/fixedpoint/{workload}/overflow.csv",
     "relief": "results/fixedpoint/{workload}/relief.csv",
@@ -56,6 +70,8 @@ TABLES = {
     "trends": "results/arch/{workload}/trends.csv",
     "mapping": "results/arch/{workload}/mapping.csv",
 }
+# Where all models were brought there are no learning curves.
+FIGURES = {name: figure for name, figure in FIGURES.items() if TRAINED or name != "training_curves"}
 
 
 wildcard_constraints:
@@ -139,12 +155,14 @@ rule dag:
 
 rule note:
     input:
-        template=ROOT / "docs/fixed_point_note.md.j2",
+        template=ROOT / "docs/{note}.md.j2",
         tables=expand("results/tables/{table}.csv", table=TABLES),
     output:
-        note="results/fixed_point_note.md",
+        note="results/{note}.md",
     log:
-        "results/logs/report/note.log",
+        "results/logs/report/{note}.log",
+    wildcard_constraints:
+        note="|".join(NOTES),
     conda:
         "../envs/report.yaml"
     threads: 1
@@ -154,7 +172,7 @@ rule note:
     params:
         code=fingerprint("note.py"),
     message:
-        "Filling the measured numbers into the fixed-point note"
+        "Filling the measured numbers into {output}"
     script:
         "../workflow_scripts/note.py"
 
@@ -165,7 +183,7 @@ rule report:
         tables=expand("results/tables/{table}.csv", table=TABLES),
         provenance=expand("results/data/{dataset}.json", dataset=DATASETS),
         machine="results/bench/machine.json",
-        note="results/fixed_point_note.md",
+        notes=expand("results/{note}.md", note=NOTES),
         # Shown but not read: they must exist.
         figures=ancient(expand("results/figures/{figure}.png", figure=[*FIGURES, "dag"])),
     output:
@@ -221,7 +239,7 @@ rule gallery:
         figures=expand("results/figures/{figure}.png", figure=GALLERY),
         tables=expand(
             "results/tables/{table}.csv",
-            table=["accuracy", "latency", "exactness", "throughput", "validation", "arch_speed"],
+            table=["accuracy", "latency", "low_bit", "exactness", "throughput", "validation", "arch_speed"],
         ),
         provenance=expand("results/data/{dataset}.json", dataset=DATASETS),
         machine="results/bench/machine.json",

@@ -1,4 +1,4 @@
-"""Fill the fixed-point note with the measured numbers."""
+"""Fill a note of docs/ with the measured numbers."""
 
 from job import job
 

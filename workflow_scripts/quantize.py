@@ -1,4 +1,6 @@
-"""Quantize a float model by one scheme: real = scale * (integer - zero point), weights int8 and symmetric."""
+"""Quantize a float model by every scheme of one calibration: real = scale * (integer - zero point), weights int8."""
+
+from pathlib import Path
 
 from job import job
 
@@ -7,7 +9,10 @@ from lib.quant.ptq import quantize, save
 from lib.quant.ranges import read_ranges
 from lib.quant.scheme import Scheme
 
-with job(snakemake):
-    scheme = Scheme.parse(snakemake.wildcards.scheme)
-    ranges = read_ranges(snakemake.input.ranges)[scheme.calibration]
-    save(quantize(load_finite(snakemake.input.model), ranges, scheme), snakemake.output.model)
+with job(snakemake) as log:
+    graph = load_finite(snakemake.input.model)
+    ranges = read_ranges(snakemake.input.ranges)[snakemake.wildcards.calibration]
+    for path in snakemake.output.models:
+        scheme = Scheme.parse(Path(path).stem)
+        log.info("%s", scheme.name)
+        save(quantize(graph, ranges, scheme), path)

@@ -61,8 +61,14 @@ class IntegerModel:
         Raises InputError for a damaged file or unknown option, UnsupportedModelError for a graph that it cannot run
         exactly as onnxruntime does.
         """
+        return cls.from_graph(load(path), requantization, accumulator_bits, overflow)
+
+    @classmethod
+    def from_graph(
+        cls, graph: Graph, requantization: str = "float32", accumulator_bits: int = 32, overflow: str = "wrap"
+    ) -> "IntegerModel":
+        """The model of a graph in memory, see `from_onnx`."""
         accumulator = Accumulator(accumulator_bits, overflow)
-        graph = load(path)
         model = cls(graph, lower(graph)).requantized(requantization)
         return model.with_layers(lambda name, layer: with_accumulator(name, layer, accumulator))
 

@@ -11,6 +11,12 @@ from lib.fixedpoint.model import IntegerModel
 from lib.fixedpoint.overflow import narrowed
 
 
+def classes(model: IntegerModel, x: np.ndarray, threads: int | None = None) -> np.ndarray:
+    """The class [N] that the model names for each input of x [N, C, …]; on all cores if `threads` is None."""
+    logits = model.run({model.graph.inputs[0]: x}, threads=threads or os.cpu_count() or 1)[model.graph.outputs[0]]
+    return logits.argmax(axis=1)
+
+
 def numerics_study(
     model: IntegerModel,
     x: np.ndarray,
@@ -33,8 +39,7 @@ def numerics_study(
         key = min(bits, bound), mode
         if key not in accuracies:
             variant = narrowed(model.requantized(mode), Accumulator(key[0], overflow))
-            logits = variant.run({model.graph.inputs[0]: x}, threads=os.cpu_count() or 1)[model.graph.outputs[0]]
-            accuracies[key] = float(np.mean(logits.argmax(1) == labels))
+            accuracies[key] = float(np.mean(classes(variant, x) == labels))
         yield {
             "accumulator_bits": bits,
             "overflow": overflow,

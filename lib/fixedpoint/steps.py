@@ -122,7 +122,7 @@ class Steps(list[Step]):
         return self.add(node, run, x, output=output, dtype=y.dtype)
 
     def move(self, node: NodeProto, x: str, output: str, index: int = 0) -> str:
-        """MaxPool and operators that only move values; `index` : which of the node's outputs, of Split."""
+        """Operators that choose, move or clip integers; `index` : which of the node's outputs, of Split."""
         if node.op_type == "MaxPool":
             given = attributes(node)
             if given.get("storage_order", 0) or len(node.output) > 1:
@@ -131,6 +131,9 @@ class Steps(list[Step]):
         elif node.op_type == "Pad":
             fill = constant(self.graph, node, 2)
             return self.pad(node, x, 0 if fill is None else fill.item(), output)
+        elif node.op_type == "Clip":
+            low, high = (constant(self.graph, node, bound) for bound in (1, 2))
+            run = partial(np.clip, a_min=low, a_max=high)
         elif node.op_type in MOVEMENTS:
             run = movement(node, constants(self.graph, node), index)
         else:

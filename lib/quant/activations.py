@@ -1,6 +1,6 @@
 """The float model with all its intermediate tensors visible."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -35,20 +35,26 @@ def open_session(model: onnx.ModelProto, optimize: bool = True) -> onnxruntime.I
     return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
-def activations(graph: Graph, inputs: np.ndarray) -> Iterator[dict[str, np.ndarray]]:
+def activations(
+    graph: Graph, inputs: np.ndarray, names: Sequence[str] | None = None
+) -> Iterator[dict[str, np.ndarray]]:
     """Every float tensor between the nodes, by name, the input and the outputs included; `BATCH` samples at a time.
 
     inputs : [N, ...], fed to the model's first input
+    names : what else than the input is wanted, if not all; nodes that only others need are not run
     """
     model = onnx.ModelProto()
     model.CopyFrom(graph.model)
     hidden = [name for name in graph.producer if name not in graph.outputs and name not in graph.initializers]
     model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in hidden)
     session = open_session(model, optimize=False)
-    names = [output.name for output in session.get_outputs() if output.type == "tensor(float)"]
+    floats = [output.name for output in session.get_outputs() if output.type == "tensor(float)"]
+    names = floats if names is None else [name for name in names if name in floats]
+    options = onnxruntime.RunOptions()
+    options.only_execute_path_to_fetches = True
     for start in range(0, len(inputs), BATCH):
         feeds = {graph.inputs[0]: inputs[start : start + BATCH]}
-        yield feeds | dict(zip(names, session.run(names, feeds), strict=True))
+        yield feeds | dict(zip(names, session.run(names, feeds, options), strict=True))
 
 
 def logits(model: onnx.ModelProto, inputs: np.ndarray) -> np.ndarray:
