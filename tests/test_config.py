@@ -20,7 +20,16 @@ def plan(folder: Path, changes: dict) -> subprocess.CompletedProcess:
 WRONG = {
     "unknown key": ({"quant": {"percentil": 99}}, "percentil"),
     "unknown workload": ({"workloads": {"vgg": {}}}, "vgg"),
-    "unknown dataset": ({"workloads": {"tiny_cnn_2d": {"dataset": "mnist"}}}, "mnist"),
+    "unknown dataset": ({"workloads": {"tiny_cnn_2d": {"dataset": "mnist"}}}, "workloads.tiny_cnn_2d.dataset"),
+    "name without a model": ({"workloads": {"vgg": {"dataset": "images"}}}, "workloads.vgg: 'model' is a required"),
+    "model for a network of ours": ({"workloads": {"tiny_cnn_2d": {"model": "a.onnx"}}}, "workloads.tiny_cnn_2d"),
+    "model that is not there": ({"workloads": {"vgg": {"dataset": "images", "model": "a"}}}, "workloads.vgg.model: a"),
+    "name that is no file name": ({"workloads": {"a/b": {"dataset": "images", "model": "a"}}}, "'a/b'"),
+    "no workloads": ({"workloads": {"tiny_cnn_2d": None, "signal_cnn_1d": None}}, "workloads: all are null"),
+    "data set without a path": ({"datasets": {"mine": {"size": 8}}}, "datasets.mine: 'path' is a required"),
+    "data set that is not there": ({"datasets": {"mine": {"path": "gone"}}}, "datasets.mine.path: gone"),
+    "mean without std": ({"datasets": {"mine": {"path": ".", "mean": 0}}}, "datasets.mine"),
+    "spread of 0": ({"datasets": {"mine": {"path": ".", "mean": 0, "std": [1, 0]}}}, "datasets.mine.std"),
     "zero epochs": ({"workloads": {"tiny_cnn_2d": {"epochs": 0}}}, "workloads.tiny_cnn_2d.epochs"),
     "array of size 0": ({"arch": {"arrays": ["0x8"]}}, "arch.arrays"),
     "percentile above 100": ({"quant": {"percentile": 120}}, "quant.percentile"),
@@ -40,5 +49,6 @@ def test_wrong_configuration_is_refused_by_name(case, tmp_path):
     assert not (tmp_path / "results").exists()
 
 
-def test_changed_configuration_is_accepted(tmp_path):
-    assert plan(tmp_path, {"workloads": {"tiny_cnn_2d": {"epochs": 1}}}).returncode == 0
+@pytest.mark.parametrize("changes", [{"tiny_cnn_2d": {"epochs": 1}}, {"tiny_cnn_2d": None}])
+def test_changed_configuration_is_accepted(changes, tmp_path):
+    assert plan(tmp_path, {"workloads": changes}).returncode == 0

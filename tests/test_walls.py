@@ -10,7 +10,7 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 STAGES = ["data", "model", "quant", "bench", "fixedpoint", "arch", "report"]
-SHARED = {"lib.errors", "lib.files", "lib.graph", "lib.interval"}
+SHARED = {"lib.errors", "lib.files", "lib.graph", "lib.interval", "lib.paired"}
 UPSTREAM = {
     "data": set(),
     "model": {"data"},
@@ -23,7 +23,7 @@ UPSTREAM = {
 # What a distribution is called where it is not called as it is imported.
 DISTRIBUTION = {"PIL": "pillow", "yaml": "PyYAML", "markdown": "Markdown", "jinja2": "Jinja2", "zigzag": "zigzag-dse"}
 # Modules that run in an environment of their own instead of their stage's.
-APART = {"zigzag": ROOT / "lib" / "arch" / "zigzag.py"}
+APART = {"zigzag": ROOT / "lib" / "arch" / "zigzag.py", "library": ROOT / "lib" / "quant" / "library.py"}
 
 
 def modules(environment: str) -> set[Path]:
@@ -83,8 +83,9 @@ def test_conda_environment_lists_what_its_modules_import(name):
             assert distribution in listed(name), f"{name} imports {imported}"
 
 
-def test_zigzags_environment_adds_to_its_stages():
-    assert listed("arch").items() <= listed("zigzag").items()
+@pytest.mark.parametrize("name, stage", [("zigzag", "arch"), ("library", "quant")])
+def test_environments_apart_add_to_their_stages(name, stage):
+    assert listed(stage).items() <= listed(name).items()
 
 
 def test_lock_contains_what_the_project_asks_for():

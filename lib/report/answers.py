@@ -6,21 +6,29 @@ Every function looks at one workload's rows and returns plain values, or small t
 import pandas as pd
 
 from lib.report.accumulators import accumulators
+from lib.report.calibration import calibration
 from lib.report.exactness import equality, without_vnni
 from lib.report.joint import corners
+from lib.report.quantization import study
 from lib.report.requantization import fixed_point
 from lib.report.throughput import speed
 
 # Times, sizes and costs that differ by less count as equal: medians of the same computation scatter by as much.
 SAME = 1.05
+# Level of paired tests, for all pairs of models together.
+SIGNIFICANT = 0.05
 
 
-def quantization(accuracy: pd.DataFrame, latency: pd.DataFrame) -> dict:
+def quantization(accuracy: pd.DataFrame, latency: pd.DataFrame, paired: pd.DataFrame) -> dict:
     """Most accurate, fastest and recommended scheme, each with its margin.
 
-    tied : schemes whose interval overlaps that of the most accurate one, itself included
+    tied : schemes that McNemar's test does not tell apart from the most accurate one, itself included
+    apart_by : the choice that all others, and they alone, have in common; None where there is none
     recommended : of the tied schemes the fastest at batch 1; where times are equal the smallest, where sizes are equal
         too the most accurate
+    overlapping : how many other intervals overlap that of the most accurate scheme
+    within_float32, unlike_float32 : how many schemes' intervals overlap float32's, how many the test tells from it
+    against_float32 : the row of `paired` for float32 and the recommended scheme, and whether the test tells them apart
     Accuracies and losses in percent and percentage points; a negative loss is a gain over float32.
     """
     fast = latency[latency.batch == 1][["scheme", "p50_ms", "speedup"]]
@@ -31,9 +39,12 @@ def quantization(accuracy: pd.DataFrame, latency: pd.DataFrame) -> dict:
     )
     schemes = schemes.assign(loss_points=100 * (float32.accuracy - schemes.accuracy))
     best, second = schemes.iloc[0], schemes.iloc[min(1, len(schemes) - 1)]
-    tied = schemes[schemes.ci_high >= best.ci_low]
+    from_float32 = paired["first"] == "float32"
+    apart = paired.p_holm < SIGNIFICANT
+    tied = schemes[~schemes.scheme.isin(paired[apart & ~from_float32].second)]
     fast_enough = tied[tied.p50_ms <= SAME * tied.p50_ms.min()]
     recommended = fast_enough[fast_enough.size_kb <= SAME * fast_enough.size_kb.min()].iloc[0]
+    pair = paired[from_float32 & (paired.second == recommended.scheme)].iloc[0]
     by_speed = schemes.sort_values("p50_ms", kind="stable")
     return {
         "float32": float32.to_dict(),
@@ -42,14 +53,30 @@ def quantization(accuracy: pd.DataFrame, latency: pd.DataFrame) -> dict:
         "margin_points": 100 * (best.accuracy - second.accuracy),
         "tied": tied.scheme.tolist(),
         "is_tie": len(tied) > 1,
+        "apart_by": shared_choice(schemes, ~schemes.scheme.isin(tied.scheme)),
         "schemes": len(schemes),
+        "overlapping": int((schemes.ci_high >= best.ci_low).sum()) - 1,
         "within_float32": int((schemes.ci_high >= float32.ci_low).sum()),
+        "unlike_float32": int((apart & from_float32).sum()),
+        "against_float32": pair.to_dict() | {"told_apart": bool(pair.p_holm < SIGNIFICANT)},
         "worst": schemes.iloc[-1].to_dict(),
         "fastest": by_speed.iloc[0].to_dict(),
         "slowest": by_speed.iloc[-1].to_dict(),
         "recommended": recommended.to_dict(),
         "size_ratio": float32.size_kb / recommended.size_kb,
     }
+
+
+def shared_choice(schemes: pd.DataFrame, chosen: pd.Series) -> str | None:
+    """The value of a choice, such as a calibration, that all chosen schemes and no others have; None if there is none.
+
+    schemes : columns format, activation, granularity, calibration; chosen : bool, by scheme
+    """
+    for choice in ("calibration", "granularity", "activation", "format"):
+        for value in schemes[choice].unique() if chosen.any() else []:
+            if ((schemes[choice] == value) == chosen).all():
+                return f"{choice} {value}"
+    return None
 
 
 def choices(accuracy: pd.DataFrame, latency: pd.DataFrame) -> pd.DataFrame:
@@ -78,11 +105,14 @@ def sensitive_layers(sensitivity: pd.DataFrame, quant_errors: pd.DataFrame) -> d
 
 
 def integer(golden: pd.DataFrame) -> dict:
-    """How exactly the reference kernel matches ONNX Runtime, and where it is farthest from PyTorch."""
+    """How exactly the reference kernel matches ONNX Runtime, and where it is farthest from float32.
+
+    None of the latter for a network without convolutions, to which the kernel does not apply.
+    """
     return {
         "golden_elements": int(golden.elements.sum()),
         "golden_differing": int(golden.differing_from_ort.sum()),
-        "golden_worst": golden.loc[golden.within_one_step_share.idxmin()].to_dict(),
+        "golden_worst": golden.loc[golden.within_one_step_share.idxmin()].to_dict() if len(golden) else None,
     }
 
 
@@ -93,8 +123,10 @@ def answers(tables: dict[str, pd.DataFrame]) -> dict[str, dict]:
         own = {name: table[table.workload == workload] for name, table in tables.items() if "workload" in table}
         facts[workload] = {
             "dataset": own["accuracy"].dataset.iloc[0],
-            "quantization": quantization(own["accuracy"], own["latency"]),
+            "quantization": quantization(own["accuracy"], own["latency"], own["paired"]),
             "choices": choices(own["accuracy"], own["latency"]),
+            "study": study(own),
+            "calibration": calibration(own["calibration_study"]),
             "sensitivity": sensitive_layers(own["sensitivity"], own["quant_errors"]),
             "integer": integer(own["golden"]),
             "accumulators": accumulators(own["overflow"], own["bit_growth"], own["relief"]),

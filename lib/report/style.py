@@ -16,7 +16,7 @@ from lib.files import whole
 
 # Okabe and Ito's colours, as seaborn names them.
 BLUE, ORANGE, GREEN, RED, PURPLE, BROWN, PINK, GREY, YELLOW, SKY = sns.color_palette("colorblind")
-CALIBRATIONS = {"minmax": BLUE, "percentile": ORANGE, "entropy": GREEN}
+CALIBRATIONS = {"minmax": BLUE, "percentile": ORANGE, "entropy": GREEN, "mse": PURPLE}
 ACTIVATIONS = {"uint8": BLUE, "int8": ORANGE, "int8sym": GREEN}
 DATAFLOWS = {"os": BLUE, "ws": ORANGE, "is": GREEN}
 DATAFLOW_NAMES = {"os": "output stationary", "ws": "weight stationary", "is": "input stationary"}

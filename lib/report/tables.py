@@ -22,8 +22,12 @@ def read_all(paths: Iterable[str | Path]) -> dict[str, pd.DataFrame]:
 
 
 def concatenate(paths: Iterable[str | Path]) -> pd.DataFrame:
-    """Tables of the same kind below each other in the given order; every cell stays the text that it is."""
-    return pd.concat([pd.read_csv(path, dtype=str, keep_default_na=False) for path in paths], ignore_index=True)
+    """Tables of the same kind below each other in the given order; every cell stays the text that it is.
+
+    Without any, a table of no rows: nothing of that kind was done for any workload.
+    """
+    parts = [pd.read_csv(path, dtype=str, keep_default_na=False) for path in paths]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["workload", "dataset"])
 
 
 def times(folder: str | Path) -> pd.DataFrame:

@@ -35,7 +35,9 @@ def subject_tables() -> dict[str, list[dict]]:
             for epoch in (1, 2)
         ],
         "layers": [{"layer": layer, "macs": 1000, "parameters": 100} for layer in LAYERS],
-        "export_agreement": [{"samples": 1000, "max_abs_difference": 1e-6, "same_class_share": 1.0}],
+        "export_agreement": [
+            {"against": "PyTorch", "samples": 1000, "max_abs_difference": 1e-6, "same_class_share": 1.0}
+        ],
         "ranges": [
             {"calibration": calibration, "tensor": f"{layer}_out", "low": 0.0, "high": 2.0}
             for calibration, layer in product(["minmax", "entropy"], LAYERS)
@@ -54,6 +56,17 @@ def subject_tables() -> dict[str, list[dict]]:
             reference | {"layer": layer, "samples": 1000, "float32_accuracy": 0.79, "accuracy": 0.789}
             | {"drop_points": 0.1, "sqnr_db": 30.0}
             for layer in LAYERS
+        ],
+        "calibration_study": [
+            {"calibration": calibration, "activation_bits": bits, "calibration_samples": number, "seed": seed}
+            | {"samples": 1000, "accuracy": 0.79 - 0.002 * seed - 0.1 / number - (bits < 8) / 50}
+            for calibration, bits, number, seed in product(["minmax", "mse"], (8, 4), (8, 512), (1, 2))
+        ],
+        "paired": [
+            {"first": first, "second": scheme["scheme"], "samples": 1000}
+            | {"only_first_right": 12, "only_second_right": 12, "p_value": 1.0, "p_holm": 1.0}
+            for first, scheme in product(["float32", schemes()[0]["scheme"]], schemes())
+            if first != scheme["scheme"]
         ],
         "accuracy": [row | accuracy | {"size_kb": 100} for row in [float32, *schemes()]],
         "latency": [
@@ -115,7 +128,7 @@ def subject_tables() -> dict[str, list[dict]]:
         ],
         "golden": [
             {"scheme": REFERENCE, "layer": layer, "samples": 10, "elements": 10, "differing_from_ort": 0}
-            | {"mse_to_pytorch": 1e-4, "max_error_to_pytorch": 0.1, "within_one_step_share": 0.99}
+            | {"mse_to_float32": 1e-4, "max_error_to_float32": 0.1, "within_one_step_share": 0.99}
             for layer in LAYERS
         ],
         "vectors": [
@@ -149,6 +162,94 @@ def subject_tables() -> dict[str, list[dict]]:
             for size in (8, 16)
         ],
     }  # fmt: skip
+
+
+def share(correct: int) -> dict[str, float]:
+    """So many of 1,000 test samples right, with the interval."""
+    return {"samples": 1000, "accuracy": correct / 1000} | dict(
+        zip(("ci_low", "ci_high"), wilson(correct, 1000), strict=True)
+    )
+
+
+def beside_float32(correct: int) -> dict[str, float]:
+    """So many of 1,000 test samples right, beside float32 with 790."""
+    return (
+        share(correct)
+        | {"float32_accuracy": 0.79, "loss_points": (790 - correct) / 10, "only_float32_right": 790 - correct + 5}
+        | {"only_this_right": 5, "p_value": 0.5}
+    )
+
+
+def study_tables() -> dict[str, list[dict]]:
+    """Rows of the quantization study's tables for one workload, without the columns workload and dataset."""
+    kinds = list(product(["channel", "tensor"], ["symmetric", "asymmetric"], ["symmetric", "asymmetric"]))
+
+    def recipe(widths: str, correct: int, equalized=False, weight_range="mse", learned=False, corrected=False, **more):
+        bits = {"weight_bits": int(widths[1]), "activation_bits": int(widths[3])}
+        return (
+            {"scheme": widths, **bits, "equalized": equalized, "weight_range": weight_range}
+            | {"rounding": "learned" if learned else "nearest", "bias_corrected": corrected, "trained": False}
+            | beside_float32(correct)
+            | {"size_kb": 50.0}
+            | more
+        )
+
+    return {
+        "bit_widths": [
+            {"scheme": f"w{weight}a{activation}", "weight_bits": weight, "activation_bits": activation}
+            | dict(zip(("granularity", "weight_symmetry", "activation_symmetry"), kind, strict=True))
+            | beside_float32(790 - (8 - weight) ** 3 - (8 - activation) ** 2)
+            for kind, weight, activation in product(kinds, (8, 4, 2), (8, 4, 2))
+        ],
+        "low_bit": [
+            recipe("w4a4", 740, weight_range="minmax"),
+            recipe("w4a4", 760),
+            recipe("w4a4", 762, equalized=True),
+            recipe("w4a4", 775, learned=True),
+            recipe("w4a4", 761, corrected=True),
+            recipe("w4a4", 776, equalized=True, learned=True, corrected=True),
+            recipe("w2a8", 300, weight_range="minmax"),
+            recipe("w2a8", 700, learned=True),
+            recipe("w2a8", 770, trained=True),
+        ],
+        "library": [
+            {"library": "somelib", "version": "1.0", "weight_bits": 4, "activation_bits": 4, "technique": "GPTQ"}
+            | share(770)
+            | {"loss_points": 2.0}
+        ],
+        "bit_sensitivity": [
+            {"layer": layer, "kind": kind, "tensor": layer, "bits": bits}
+            | share(785 - (8 - bits) * (5 if layer == "fc" else 1))
+            | {"drop_points": (8 - bits) * (0.5 if layer == "fc" else 0.1), "sqnr_db": 6.0 * bits, "hessian": 0.1}
+            | {"parameters": 100 if layer == "fc" else 27, "macs": 1000, "outliers": 9.0 if layer == "fc" else 4.0}
+            | {"range": 2.0}
+            for layer, kind, bits in product(LAYERS, ("weight", "activation"), (2, 4, 8))
+        ],
+        "proxies": [
+            {"kind": kind, "proxy": proxy, "layers": 2, "spearman": rank, "kendall": rank, "p_value": 0.01}
+            for kind, (proxy, rank) in product(("weight", "activation"), [("sqnr_db", -0.9), ("hessian", 0.5)])
+        ],
+        "mixed_precision": [
+            {"origin": origin, "objective": objective, "allowed_loss_points": allowed, "assignment": assignment}
+            | {"weight_kb": 10.0 * bits, "bit_operations": 0.1 * bits, "predicted_loss_points": allowed}
+            | share(790 - lost)
+            | {"loss_points": lost / 10}
+            for origin, objective, allowed, assignment, bits, lost in [
+                ("uniform", "", float("nan"), "all:8", 8, 0),
+                ("uniform", "", float("nan"), "all:4", 4, 10),
+                ("uniform", "", float("nan"), "all:2", 2, 400),
+                ("mixed", "size", 1.0, "conv1:4 fc:3", 3.2, 9),
+                ("mixed", "bit operations", 1.0, "conv1:3 fc:4", 3.5, 8),
+            ]
+        ],
+        "folding": [
+            {"layer": layer, "stage": stage, "channels": 8, "largest": 2.0, "median_largest": 1.0, "spread": spread}
+            | {"bits": bits, "sqnr_db_tensor": 6.0 * bits - spread / 10, "sqnr_db_channel": 6.0 * bits}
+            for layer, (stage, spread), bits in product(
+                LAYERS, [("trained", 3.0), ("folded", 20.0), ("equalized", 5.0)], (8, 4)
+            )
+        ],
+    }
 
 
 def architecture_tables() -> dict[str, list[dict]]:
@@ -257,5 +358,5 @@ def tables() -> dict[str, pd.DataFrame]:
             for workload, dataset in (SUBJECTS | NETWORKS if name in modelled else SUBJECTS).items()
             for row in table
         )
-        for name, table in (subject_tables() | architecture).items()
+        for name, table in (subject_tables() | study_tables() | architecture).items()
     }

@@ -1,5 +1,8 @@
 """The facts of the report, on tables for which the right answer is known."""
 
+from collections.abc import Iterable
+from itertools import product
+
 import pandas as pd
 import pytest
 
@@ -7,31 +10,56 @@ from lib.report.accumulators import narrowest, overflow_policies, reliefs, too_n
 from lib.report.answers import answers, quantization
 
 
-def bench(*rows: tuple) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Accuracy and latency tables from (scheme, accuracy, half interval, ms, kB), float32 first."""
+def bench(*rows: tuple, apart: Iterable[tuple[str, str]] = ()) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Accuracy, latency and paired tables from (scheme, accuracy, half interval, ms, kB), float32 first.
+
+    apart : pairs that the paired test tells apart
+    """
     names = ["scheme", "accuracy", "half", "p50_ms", "size_kb"]
     table = pd.DataFrame(rows, columns=names).assign(batch=1, samples=1000)
     table["speedup"] = table.p50_ms.iloc[0] / table.p50_ms
     table["ci_low"], table["ci_high"] = table.accuracy - table.half, table.accuracy + table.half
     accuracy = table[["scheme", "accuracy", "ci_low", "ci_high", "size_kb", "samples"]]
-    return accuracy, table[["scheme", "batch", "p50_ms", "speedup"]]
+    accuracy = accuracy.assign(format="qdq", activation="uint8", granularity="channel", calibration=table.scheme)
+    schemes = table.scheme[1:].tolist()
+    best = table.scheme[table.accuracy[1:].idxmax()]
+    pairs = [(first, second) for first, second in product(["float32", best], schemes) if first != second]
+    paired = pd.DataFrame(pairs, columns=["first", "second"])
+    paired["p_holm"] = [0.001 if pair in apart else 0.7 for pair in pairs]
+    return accuracy, table[["scheme", "batch", "p50_ms", "speedup"]], paired
 
 
 FLOAT32 = ("float32", 0.80, 0.01, 1.0, 400)
 
 
 def test_a_clear_winner_is_recommended_although_others_are_faster():
-    found = quantization(*bench(FLOAT32, ("a", 0.80, 0.01, 0.9, 100), ("b", 0.70, 0.01, 0.3, 100)))
+    rows = ("a", 0.80, 0.01, 0.9, 100), ("b", 0.70, 0.01, 0.3, 100)
+    found = quantization(*bench(FLOAT32, *rows, apart=[("a", "b"), ("float32", "b")]))
     assert found["recommended"]["scheme"] == found["most_accurate"]["scheme"] == "a"
     assert not found["is_tie"] and found["margin_points"] == pytest.approx(10)
     assert found["fastest"]["scheme"] == "b" and found["size_ratio"] == 4
-    assert found["within_float32"] == 1
+    assert found["within_float32"] == found["unlike_float32"] == 1 and found["overlapping"] == 0
+    assert found["apart_by"] == "calibration b"
+    assert found["against_float32"]["second"] == "a" and not found["against_float32"]["told_apart"]
 
 
-def test_overlapping_intervals_are_a_tie_that_speed_decides():
+def test_schemes_that_the_paired_test_cannot_tell_apart_are_a_tie_that_speed_decides():
     found = quantization(*bench(FLOAT32, ("a", 0.80, 0.01, 0.9, 100), ("b", 0.79, 0.01, 0.3, 100)))
     assert found["is_tie"] and found["tied"] == ["a", "b"]
     assert found["most_accurate"]["scheme"] == "a" and found["recommended"]["scheme"] == "b"
+
+
+def test_the_paired_test_decides_where_intervals_overlap():
+    rows = ("a", 0.80, 0.01, 0.9, 100), ("b", 0.79, 0.01, 0.3, 100)
+    found = quantization(*bench(FLOAT32, *rows, apart=[("a", "b")]))
+    assert found["tied"] == ["a"] and found["recommended"]["scheme"] == "a"
+    assert found["overlapping"] == 1 and found["unlike_float32"] == 0
+
+
+def test_float32_being_told_from_a_scheme_does_not_end_its_tie():
+    rows = ("a", 0.80, 0.01, 0.9, 100), ("b", 0.79, 0.01, 0.3, 100)
+    found = quantization(*bench(FLOAT32, *rows, apart=[("float32", "b")]))
+    assert found["tied"] == ["a", "b"] and found["against_float32"]["told_apart"]
 
 
 def test_equal_speed_is_decided_by_size_and_equal_size_by_accuracy():

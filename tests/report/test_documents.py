@@ -68,8 +68,9 @@ def test_a_fact_that_is_not_there_stops_the_report(tables):
         render(TEMPLATE, incomplete)
 
 
-def test_fixed_point_note_is_complete(tables):
-    text = render(ROOT / "docs/fixed_point_note.md.j2", {"tables": tables, "answers": answers(tables)})
+@pytest.mark.parametrize("note", ["fixed_point_note", "quantization_note"])
+def test_note_is_complete(note, tables):
+    text = render(ROOT / f"docs/{note}.md.j2", {"tables": tables, "answers": answers(tables)})
     assert "{{" not in text and "{%" not in text and "nan" not in re.findall(r"\w+", text)
 
 
