@@ -255,7 +255,6 @@ rule arch_speed:
 ACCURACY_TABLES = [
     "results/bench/{workload}/accuracy.csv",
     "results/fixedpoint/{workload}/numerics.csv",
-    "results/quant/{workload}/bit_widths.csv",
     "results/quant/{workload}/low_bit.csv",
 ]
 

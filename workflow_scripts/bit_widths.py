@@ -1,5 +1,7 @@
 """Round weights and activations to all combinations of widths; run each model on the whole test set, in integers."""
 
+from dataclasses import asdict
+
 import pandas as pd
 from job import job, labelled
 
@@ -8,8 +10,9 @@ from lib.files import write_csv
 from lib.fixedpoint import IntegerModel
 from lib.fixedpoint.numerics import classes
 from lib.graph import Graph
+from lib.quant.accuracy import beside_float32
 from lib.quant.activations import load_finite, logits
-from lib.quant.bit_widths import bit_widths, combinations
+from lib.quant.bit_widths import combinations, rounded
 from lib.quant.low_bit import quantized_tensors
 from lib.quant.ranges import observed
 
@@ -21,12 +24,11 @@ with job(snakemake) as log:
     calibration = f"percentile {params.percentile}" if params.calibration == "percentile" else params.calibration
     roundings = combinations(**params.widths)
 
-    def right(model):
-        return classes(IntegerModel.from_graph(Graph(model)), x) == labels
-
     float32_right = logits(graph.model, x).argmax(axis=1) == labels
     rows = []
-    for row in bit_widths(graph, seen, calibration, roundings, right, float32_right):
-        log.info("%d of %d, %s: %.2f points lost", len(rows) + 1, len(roundings), row["scheme"], row["loss_points"])
-        rows.append(row)
+    for rounding in roundings:
+        engine = IntegerModel.from_graph(Graph(rounded(graph, seen, calibration, rounding).to_onnx()))
+        found = beside_float32(classes(engine, x) == labels, float32_right)
+        rows.append({"scheme": rounding.scheme} | asdict(rounding) | {"accumulator_bits": engine.bound_bits} | found)
+        log.info("%d of %d, %s: %.2f points lost", len(rows), len(roundings), rounding.scheme, found["loss_points"])
     write_csv(labelled(pd.DataFrame(rows), snakemake), snakemake.output.bit_widths)

@@ -22,8 +22,9 @@ with job(snakemake) as log:
     rows = []
     for path in snakemake.input.quantized:
         recipe = Path(path).stem
-        found = beside_float32(classes(IntegerModel.from_onnx(path), x) == labels, float32_right)
+        engine = IntegerModel.from_onnx(path)
+        found = beside_float32(classes(engine, x) == labels, float32_right)
         log.info("%s: %.2f points lost", recipe, found["loss_points"])
-        size = {"size_kb": read(path, graph).size_kb}
-        rows.append({"scheme": recipe} | asdict(Recipe.parse(recipe)) | found | size)
+        costs = {"accumulator_bits": engine.bound_bits, "size_kb": read(path, graph).size_kb}
+        rows.append({"scheme": recipe} | asdict(Recipe.parse(recipe)) | found | costs)
     write_csv(labelled(pd.DataFrame(rows), snakemake), snakemake.output.low_bit)

@@ -126,6 +126,11 @@ class IntegerModel:
         return whole
 
     @property
+    def bound_bits(self) -> int:
+        """Width of accumulators in which no sum of any layer can overflow, whatever the input."""
+        return max(step.run.bound_bits for step in self.layers)
+
+    @property
     def quantized_tensors(self) -> list[str]:
         """ONNX names of the 8-bit tensors, in the order they are computed."""
         names = self.graph.producer.keys()

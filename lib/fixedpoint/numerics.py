@@ -33,7 +33,7 @@ def numerics_study(
 
     Widths from the one on that no input can overflow compute the same and are run once.
     """
-    bound = max(step.run.bound_bits for step in model.layers)
+    bound = model.bound_bits
     accuracies: dict[tuple, float] = {}
     for bits, mode in product(accumulator_bits, requantization):
         key = min(bits, bound), mode

@@ -100,7 +100,7 @@ def relief_study(model: IntegerModel, x: np.ndarray, labels: np.ndarray, widths:
     )
     too_narrow = {row["accumulator_bits"] for row in plain if row["policy"] == "saturate" and row["overflow_share"] > 0}
     too_narrow = sorted(too_narrow)[-INTERESTING:]
-    bound = max(step.run.bound_bits for step in model.layers)
+    bound = model.bound_bits
 
     reordered = [("reordered", bits, "saturate", _reordered(model, bits)) for bits in too_narrow]
     tiled = [

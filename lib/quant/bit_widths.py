@@ -4,14 +4,11 @@ Each weight is rounded to the nearest integer between its extremes, each activat
 nothing else is done about the error.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, astuple, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import astuple, dataclass
 from itertools import product
 
-import numpy as np
-
 from lib.graph import Graph
-from lib.quant.accuracy import Right, beside_float32
 from lib.quant.low_bit import LowBitModel, activation_bits, quantize
 from lib.quant.ranges import Observed
 
@@ -71,20 +68,3 @@ def rounded(graph: Graph, observed: Mapping[str, Observed], calibration: str, ro
         rounding.weight_symmetry == "symmetric",
         rounding.activation_symmetry == "symmetric",
     )
-
-
-def bit_widths(
-    graph: Graph,
-    observed: Mapping[str, Observed],
-    calibration: str,
-    roundings: Iterable[Rounding],
-    right: Right,
-    float32_right: np.ndarray,
-) -> Iterator[dict]:
-    """One row per rounding: accuracy, and the comparison with float32 on the same samples.
-
-    right : runs a quantized model on the test set; float32_right : bool [N], what float32 classifies correctly
-    """
-    for rounding in roundings:
-        model = rounded(graph, observed, calibration, rounding).to_onnx()
-        yield {"scheme": rounding.scheme} | asdict(rounding) | beside_float32(right(model), float32_right)

@@ -2,13 +2,13 @@
 
 Rounding has no useful gradient; gradients pass it as if it were not there (straight-through: Bengio et al.,
 "Estimating or propagating gradients through stochastic neurons", 2013), and steps learn from what rounding and
-clipping lose (LSQ: Esser et al., "Learned step size quantization", ICLR 2020). Batch normalization is part of the
-convolutions from the start, so that what is trained is what is executed.
+clipping lose (LSQ: Esser et al., "Learned step size quantization", ICLR 2020). What learns is a step's logarithm, so
+that it stays positive and changes in proportion (Jain et al., "Trained quantization thresholds", MLSys 2020). Batch
+normalization is part of the convolutions from the start, so that what is trained is what is executed.
 """
 
 import logging
 from dataclasses import replace
-from math import prod, sqrt
 
 import numpy as np
 import pandas as pd
@@ -67,14 +67,19 @@ class FakeQuantized(nn.Module):
         stored = {layer.name: self.graph.initializers[layer.weight] for layer in self.graph.layers}
         self.weights = parameters(stored)
         self.biases = parameters(model.biases)
-        self.weight_steps = parameters({layer: weight.scale for layer, weight in model.weights.items()})
-        self.steps = parameters({tensor: meaning.scale for tensor, meaning in model.activations.items()})
-        groups = (self.weights, self.biases, self.weight_steps, self.steps)
+        # Logarithms of how much each step has grown; in two, because a layer and its output may have one name.
+        self.weight_growth = parameters({layer: 0 * weight.scale for layer, weight in model.weights.items()})
+        self.growth = parameters({tensor: 0 * meaning.scale for tensor, meaning in model.activations.items()})
+        groups = (self.weights, self.biases, self.weight_growth, self.growth)
         self.learned = nn.ParameterList([parameter for group in groups for parameter in group.values()])
-        for layer, step in self.weight_steps.items():
-            balance(step, self.weights[layer].numel() // step.numel(), model.weights[layer].limits[1])
-        for tensor, step in self.steps.items():
-            balance(step, prod(self.graph.shapes[tensor]), model.activations[tensor].limits[1])
+
+    def step(self, tensor: str) -> Tensor:
+        """The step of an activation, a scalar."""
+        return torch.tensor(self.model.activations[tensor].scale) * self.growth[tensor].exp()
+
+    def weight_step(self, layer: str) -> Tensor:
+        """The step or steps [channels] of a layer's weight."""
+        return torch.tensor(self.model.weights[layer].scale) * self.weight_growth[layer].exp()
 
     def forward(self, x: Tensor) -> Tensor:
         tensors = {self.graph.inputs[0]: x}
@@ -92,20 +97,20 @@ class FakeQuantized(nn.Module):
     def quantized(self, tensor: str, x: Tensor) -> Tensor:
         """An activation as its integers have it; one without integers as it is."""
         source = quantized_as(self.graph, tensor)
-        if source not in self.steps:
+        if source not in self.growth:
             return x
         meaning = self.model.activations[source]
         low, high = (limit - meaning.zero_point for limit in meaning.limits)
-        return fake_quantize(x.float(), self.steps[source], low, high)
+        return fake_quantize(x.float(), self.step(source), low, high)
 
     def operands(self, layer: ComputeLayer) -> tuple[Tensor, Tensor | None]:
         """A layer's weight, output channels first, and bias as their integers have them."""
-        weight, step = self.model.weights[layer.name], self.weight_steps[layer.name]
+        weight, step = self.model.weights[layer.name], self.weight_step(layer.name)
         values = self.weights[layer.name].movedim(weight.axis, 0)
         values = fake_quantize(values, step.reshape(-1, *[1] * (values.ndim - 1)), *weight.limits)
         if layer.name not in self.biases:
             return values, None
-        unit = (self.steps[quantized_as(self.graph, layer.input)] * step).detach()
+        unit = (self.step(quantized_as(self.graph, layer.input)) * step).detach()
         return values, fake_quantize(self.biases[layer.name], unit, *INT32)
 
     def computed(self, node: NodeProto, x: Tensor, *others: Tensor) -> Tensor:
@@ -139,11 +144,11 @@ class FakeQuantized(nn.Module):
         """The model with the steps as they are now and the integers that the weights are rounded to."""
         weights = {}
         for layer, old in self.model.weights.items():
-            values, scale = array(self.weights[layer]), array(self.weight_steps[layer])
+            values, scale = array(self.weights[layer]), array(self.weight_step(layer))
             integers = quantize(values, scale, old.zero_point, old.bits, True, old.axis if scale.ndim else None)
             weights[layer] = replace(old, integers=np.clip(integers, *old.limits), scale=scale)
         activations = {
-            tensor: replace(old, scale=array(self.steps[tensor])[()]) for tensor, old in self.model.activations.items()
+            tensor: replace(old, scale=array(self.step(tensor))[()]) for tensor, old in self.model.activations.items()
         }
         biases = {layer: array(bias) for layer, bias in self.biases.items()}
         return LowBitModel(self.graph, activations, weights, biases)
@@ -154,11 +159,5 @@ def parameters(values: dict[str, np.ndarray]) -> dict[str, nn.Parameter]:
     return {name: nn.Parameter(torch.tensor(value)) for name, value in values.items()}
 
 
-def array(parameter: nn.Parameter) -> np.ndarray:
-    return parameter.detach().numpy().copy()
-
-
-def balance(step: nn.Parameter, values: int, largest: int) -> None:
-    """Scale the gradient of a step to the size of those of the `values` values that share it (LSQ, section 2.2)."""
-    factor = 1 / sqrt(values * largest)
-    step.register_hook(lambda gradient: factor * gradient)
+def array(values: Tensor) -> np.ndarray:
+    return values.detach().numpy().copy()

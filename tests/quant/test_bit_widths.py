@@ -5,11 +5,9 @@ from itertools import product
 import numpy as np
 import pytest
 
-from lib.fixedpoint import IntegerModel
-from lib.fixedpoint.numerics import classes
-from lib.graph import Graph
-from lib.quant.activations import load_finite, logits
-from lib.quant.bit_widths import Rounding, bit_widths, combinations, rounded
+from lib.quant.accuracy import beside_float32
+from lib.quant.activations import load_finite
+from lib.quant.bit_widths import Rounding, combinations, rounded
 from lib.quant.low_bit import multiplied, quantized_tensors
 from lib.quant.ranges import observed
 
@@ -48,22 +46,10 @@ def test_models_have_the_widths_and_kinds_of_their_combination(network):
     assert len(contents) == len(roundings)  # no model twice
 
 
-def test_rows_say_what_the_engine_gets_right(network, signal_model):
-    graph, seen = network
-    x, labels = signal_model.dataset.test()
-    float32_right = logits(graph.model, x).argmax(axis=1) == labels
-    answers = []
-
-    def right(model):
-        answers.append(classes(IntegerModel.from_graph(Graph(model)), x) == labels)
-        return answers[-1]
-
-    roundings = [Rounding(8, 8), Rounding(2, 8)]
-    rows = list(bit_widths(graph, seen, "percentile 99.9", roundings, right, float32_right))
-    assert len(answers) == 2
-    for row, hits in zip(rows, answers, strict=True):
-        assert row["accuracy"] == hits.mean() and row["samples"] == len(labels)
-        assert row["ci_low"] <= row["accuracy"] <= row["ci_high"]
-        assert row["only_float32_right"] == np.sum(float32_right & ~hits)
-        assert row["only_float32_right"] - row["only_this_right"] == round(row["loss_points"] * len(labels) / 100)
-    assert [row["scheme"] for row in rows] == [rounding.scheme for rounding in roundings]
+def test_a_row_compares_with_float32_on_the_same_samples():
+    float32_right = np.repeat([True, True, False, False], [80, 10, 6, 4])
+    right = np.repeat([True, False, True, False], [80, 10, 6, 4])
+    row = beside_float32(right, float32_right)
+    assert (row["samples"], row["accuracy"], row["float32_accuracy"], row["loss_points"]) == (100, 0.86, 0.9, 4)
+    assert (row["only_float32_right"], row["only_this_right"]) == (10, 6) and 0.4 < row["p_value"] < 0.5
+    assert row["ci_low"] < 0.86 < row["ci_high"]
