@@ -62,9 +62,9 @@ def snakemake(folder: Path, *arguments: str) -> str:
     return result.stdout + result.stderr
 
 
-def planned(folder: Path, *arguments: str) -> dict[str, int]:
-    """Rules that a run would execute, with their numbers of jobs."""
-    text = snakemake(folder, "-n", "all", *arguments)
+def planned(folder: Path, *targets: str) -> dict[str, int]:
+    """Rules that a run, of everything by default, would execute, with their numbers of jobs."""
+    text = snakemake(folder, "-n", *(targets or ["all"]))
     table = re.search(r"job +count\n[- ]+\n(.*?)\n\n", text, re.DOTALL)
     counts = dict(re.findall(r"^(\w+) +(\d+)$", table[1], re.MULTILINE)) if table else {}
     return {rule: int(count) for rule, count in counts.items() if rule not in ("all", "total")}
@@ -124,13 +124,15 @@ def test_changed_architecture_code_trains_nothing(finished):
 
 def test_changed_training_code_trains_again(finished):
     with edited(finished / "lib" / "model" / "train.py", '"""', '"""Changed. '):
-        assert planned(finished)["train"] == 2
+        assert planned(finished)["train"] == 1
 
 
 def test_other_epochs_of_one_workload_leave_the_other_alone(finished):
-    with edited(finished / "tiny.yaml", "signal_cnn_1d: {epochs: 1}", "signal_cnn_1d: {epochs: 2}"):
-        plan = planned(finished)
-    assert plan["train"] == plan["export"] == plan["bench"] == 1
+    targets = [f"results/quant/{workload}/ranges.csv" for workload in ("signal_cnn_1d", "tiny_cnn_2d")]
+    with edited(finished / "tiny.yaml", "signal_cnn_1d: null", "signal_cnn_1d: {epochs: 1}"):
+        snakemake(finished, *targets)
+    with edited(finished / "tiny.yaml", "signal_cnn_1d: null", "signal_cnn_1d: {epochs: 2}"):
+        assert planned(finished, *targets) == {"train": 1, "export": 1, "calibrate": 1}
 
 
 def test_deleted_figure_is_redrawn_alone(finished):
@@ -144,7 +146,7 @@ def test_deleted_figure_is_redrawn_alone(finished):
 
 def test_design_that_scalesim_fails_on_is_marked_and_the_rest_goes_on(finished, tmp_path):
     folder = shutil.copytree(finished, tmp_path / "copy")
-    simulation = "results/arch/signal_cnn_1d/scalesim/8x8_ws_16kb"
+    simulation = "results/arch/tiny_cnn_2d/scalesim/8x8_ws_16kb"
     with edited(folder / "config.yaml", "scalesim_timeout_s: 600", "scalesim_timeout_s: 0.01"):
         output = snakemake(folder, f"{simulation}/status.json")
     assert "warning: scalesim: design 8x8_ws_16kb failed: no result from SCALE-Sim after 0.01 s" in output
@@ -153,7 +155,7 @@ def test_design_that_scalesim_fails_on_is_marked_and_the_rest_goes_on(finished, 
     for name in ("scalesim", "validation"):
         table = pd.read_csv(folder / "results" / "tables" / f"{name}.csv").set_index(["workload", "design"])
         failed = table["reason"] == "no result from SCALE-Sim after 0.01 s"
-        assert table.index[failed].tolist() == [("signal_cnn_1d", "8x8_ws_16kb")]
+        assert table.index[failed].tolist() == [("tiny_cnn_2d", "8x8_ws_16kb")]
         assert table[~failed]["reason"].isna().all() and len(table) > 4
 
 

@@ -38,18 +38,18 @@ class Rounding:
 def combinations(weights: Iterable[int], activations: Iterable[int]) -> list[Rounding]:
     """All pairs of widths with symmetric weights per channel and asymmetric activations, the usual choice.
 
-    The seven other kinds where one of the two widths is the largest: that tells them apart in a third of the time that
-    all pairs would take.
+    The other kinds of weights at every width beside the widest activations, and the other kind of activations beside
+    the widest weights: what tells them apart, in half of the time that all pairs would take.
 
     >>> len(combinations([8, 4, 2], [8, 4, 2]))
-    44
+    21
     """
-    pairs = list(product(weights, activations))
-    widest = tuple(map(max, zip(*pairs, strict=True)))
-    edges = [pair for pair in pairs if pair[0] == widest[0] or pair[1] == widest[1]]
-    kinds = product(("channel", "tensor"), SYMMETRIES, SYMMETRIES)
-    usual = [Rounding(*pair) for pair in pairs]
-    return list(dict.fromkeys([*usual, *(Rounding(*pair, *kind) for kind in kinds for pair in edges)]))
+    weights, activations = list(weights), list(activations)
+    usual = [Rounding(*pair) for pair in product(weights, activations)]
+    kinds = product(weights, ("channel", "tensor"), SYMMETRIES)
+    of_weights = [Rounding(bits, max(activations), granularity, symmetry) for bits, granularity, symmetry in kinds]
+    of_activations = [Rounding(max(weights), bits, activation_symmetry="symmetric") for bits in activations]
+    return list(dict.fromkeys([*usual, *of_weights, *of_activations]))
 
 
 def rounded(graph: Graph, observed: Mapping[str, Observed], calibration: str, rounding: Rounding) -> LowBitModel:

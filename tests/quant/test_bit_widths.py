@@ -7,9 +7,11 @@ import pytest
 
 from lib.quant.accuracy import beside_float32
 from lib.quant.activations import load_finite
-from lib.quant.bit_widths import Rounding, combinations, rounded
+from lib.quant.bit_widths import SYMMETRIES, Rounding, combinations, rounded
 from lib.quant.low_bit import multiplied, quantized_tensors
 from lib.quant.ranges import observed
+
+GRANULARITIES = ("channel", "tensor")
 
 
 @pytest.fixture(scope="module")
@@ -23,10 +25,8 @@ def test_all_pairs_of_widths_of_the_usual_kind_and_the_edges_of_the_others():
     found = combinations(widths, widths)
     assert len(found) == len(set(found)) == len({rounding.scheme for rounding in found})
     assert {Rounding(*pair) for pair in product(widths, widths)} <= set(found)
-    kinds = {(rounding.granularity, rounding.weight_symmetry, rounding.activation_symmetry) for rounding in found}
-    assert len(kinds) == 8
-    for kind, pair in product(kinds, [(8, 2), (2, 8), (8, 8)]):
-        assert Rounding(*pair, *kind) in found
+    assert {Rounding(bits, 8, *kind) for bits in widths for kind in product(GRANULARITIES, SYMMETRIES)} <= set(found)
+    assert {Rounding(8, bits, activation_symmetry="symmetric") for bits in widths} <= set(found)
 
 
 def test_models_have_the_widths_and_kinds_of_their_combination(network):
