@@ -268,15 +268,14 @@ REFERENCE = config["quant"]["reference"]
 # The reference scheme in both graph formats.
 REFERENCE_QDQ, REFERENCE_INTEGER = ("_".join([graph, *REFERENCE.split("_")[1:]]) for graph in ("qdq", "qoperator"))
 # Techniques of post-training quantization, alone and together; each is made from the one named by all but its last word.
+# Learned rounding fits the biases, too: correcting them after it changes nothing.
 LOW_BIT_CHAINS = [
     "minmax",
     "mse",
     "mse_corrected",
     "mse_learned",
-    "mse_learned_corrected",
     "equalized_mse",
     "equalized_mse_learned",
-    "equalized_mse_learned_corrected",
 ]
 LOW_BIT_WIDTHS = config["quant"]["low_bit"]["widths"]
 # What is made with the ranges of each calibration: graph format, activation type, weight granularity.
