@@ -202,6 +202,7 @@ rule report:
         arch=config["arch"],
         calibration={key: config["quant"][key] for key in ("calibration_samples", "percentile")},
         benchmarks="results/benchmarks",
+        subjects=[*workloads(), *DATASETS],
     message:
         "Writing {output}"
     script:
@@ -259,6 +260,7 @@ rule gallery:
         code=fingerprint("gallery.py"),
         captions={name: figure["caption"] for name, figure in FIGURES.items()},
         benchmarks="results/benchmarks",
+        subjects=[*workloads(), *DATASETS],
         snakefile=ROOT / "Snakefile",
     message:
         "Refreshing docs/gallery and the measured section of README.md"

@@ -39,7 +39,7 @@ with job(snakemake):
         "tables": read_all(snakemake.input.tables),
         "sources": [json.loads(Path(path).read_text()) for path in snakemake.input.provenance],
         "machine": json.loads(Path(snakemake.input.machine).read_text()),
-        "times": times(snakemake.params.benchmarks),
+        "times": times(snakemake.params.benchmarks, snakemake.params.subjects),
         "elapsed_s": elapsed(snakemake.params.benchmarks, snakemake.input.page),
         "done_s": seconds_when_done(snakemake.params.snakefile, snakemake.config),
         "commit": commit(Path(snakemake.params.snakefile).parent),

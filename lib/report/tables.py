@@ -30,14 +30,17 @@ def concatenate(paths: Iterable[str | Path]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["workload", "dataset"])
 
 
-def times(folder: str | Path) -> pd.DataFrame:
-    """Time and memory of all jobs per rule, from Snakemake's benchmark files `<stage>/[workload.]<rule>[.….].tsv`."""
+def times(folder: str | Path, subjects: list[str]) -> pd.DataFrame:
+    """Time and memory of all jobs per rule, from Snakemake's benchmark files `<stage>/<subject>.<rule>[.….].tsv`.
+
+    Counts the `subjects` (workloads and data sets) of this run only, not those of earlier configurations.
+    """
     jobs = []
     for path in sorted(Path(folder).rglob("*.tsv")):
-        parts = path.stem.split(".")
-        job = pd.read_csv(path, sep="\t", na_values="-").iloc[0]
-        rule = parts[1] if len(parts) > 1 else parts[0]
-        jobs.append({"stage": path.parent.name, "rule": rule, "s": job["s"], "mb": job["max_rss"]})
+        subject, rule, *_ = path.stem.split(".")
+        if subject in subjects:
+            job = pd.read_csv(path, sep="\t", na_values="-").iloc[0]
+            jobs.append({"stage": path.parent.name, "rule": rule, "s": job["s"], "mb": job["max_rss"]})
     table = pd.DataFrame(jobs, columns=["stage", "rule", "s", "mb"]).groupby(["stage", "rule"], as_index=False)
     summary = table.agg(jobs=("s", "size"), total_s=("s", "sum"), longest_s=("s", "max"), peak_mb=("mb", "max"))
     return summary.sort_values("total_s", ascending=False, kind="stable")

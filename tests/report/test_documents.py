@@ -29,7 +29,7 @@ def context(tables, **changes) -> dict:
         "architectures": architectures(tables),
         "sources": {"images": SOURCE | {"name": "CIFAR-10"}},
         "machine": machine | {"python": "3.11.9", "packages": {"numpy": "2.3.5"}},
-        "times": times("no such folder"),
+        "times": times("no such folder", []),
         "captions": {name: figure["caption"] for name, figure in DECLARED.items()},
         "arch": {
             "node_nm": 45,
@@ -92,9 +92,9 @@ def test_a_missing_figure_stops_the_page(tmp_path):
 
 
 def test_times_are_summed_per_rule(tmp_path):
-    for name, seconds in {"w1.train": 3, "w2.train": 4, "images": 1}.items():
+    for name, seconds in {"w1.train": 3, "w2.train": 4, "d.images": 1, "not_in_this_run.train": 9}.items():
         (tmp_path / f"{name}.tsv").write_text(f"s\th:m:s\tmax_rss\n{seconds}\t0:00:03\t{100 * seconds}\n")
     (tmp_path / "w1.short.tsv").write_text("s\th:m:s\tmax_rss\n0.1\t0:00:00\t-\n")
-    found = times(tmp_path).set_index("rule")
+    found = times(tmp_path, ["w1", "w2", "d"]).set_index("rule")
     assert found.index.tolist() == ["train", "images", "short"]
     assert found.loc["train", ["jobs", "total_s", "longest_s", "peak_mb"]].tolist() == [2, 7, 4, 400]
