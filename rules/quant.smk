@@ -192,6 +192,7 @@ rule library:
         code=fingerprint("library.py"),
         seed=config["seed"],
         low_bit=config["quant"]["low_bit"],
+        roundings=config["quant"]["library"],
     message:
         "Quantizing {wildcards.workload} with a public library, to compare"
     script:

@@ -17,7 +17,7 @@ with job(snakemake) as log:
     inputs = data.calibration(params.low_bit["samples"], params.seed)
     widths = [(int(name[1]), int(name[3])) for name in params.low_bit["widths"]]  # w4a8
     rows = []
-    for row in library_study(network, inputs, *data.test(), widths):
+    for row in library_study(network, inputs, *data.test(), widths, params.roundings):
         log.info("w%(weight_bits)da%(activation_bits)d, %(technique)s: accuracy %(accuracy).4f", row)
         rows.append(row)
     write_csv(labelled(pd.DataFrame(rows), snakemake), snakemake.output.library)

@@ -75,15 +75,21 @@ def quantized(network: nn.Module, inputs: Tensor, weight_bits: int, activation_b
 
 
 def library_study(
-    network: nn.Module, inputs: np.ndarray, x: np.ndarray, labels: np.ndarray, widths: Iterable[tuple[int, int]]
+    network: nn.Module,
+    inputs: np.ndarray,
+    x: np.ndarray,
+    labels: np.ndarray,
+    widths: Iterable[tuple[int, int]],
+    roundings: Iterable[str],
 ) -> Iterator[dict]:
-    """One row for each of `widths` and ROUNDINGS: accuracy on x [N, C, …] and its labels [N].
+    """One row for each of `widths` and `roundings`: accuracy on x [N, C, …] and its labels [N].
 
-    network : trained; inputs : calibration samples, normalized as x is; widths : bits of weights and of activations
+    network : trained; inputs : calibration samples, normalized as x is; widths : bits of weights and of activations;
+    roundings : of ROUNDINGS
     """
     network, inputs, x = fold_batch_norm(network), torch.from_numpy(inputs), torch.from_numpy(x)
     float32_right = predicted(network, x) == labels
-    for (weight_bits, activation_bits), rounding in product(widths, ROUNDINGS):
+    for (weight_bits, activation_bits), rounding in product(widths, roundings):
         model = quantized(deepcopy(network), inputs, weight_bits, activation_bits, rounding)
         right = predicted(model, x) == labels
         yield {

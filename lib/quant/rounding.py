@@ -8,7 +8,8 @@ where x is the layer's input in the float model and x^ in the quantized one, who
 No labels are used. The objective is that of AdaRound (Nagel et al., "Up or Down? Adaptive Rounding for Post-Training
 Quantization", ICML 2020). It is quadratic, so that the samples enter through their second moments alone; cyclic
 coordinate descent over the integers minimises it as in QuantEase (Behdin et al., 2023), with the best scale for the
-integers found in closed form between sweeps. Central moments make the bias the best one for whatever is found.
+integers found in closed form between sweeps, from several starts. Central moments make the bias the best one for
+whatever is found.
 """
 
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ from lib.quant.low_bit import LowBitModel
 from lib.quant.weights import Weight
 
 SWEEPS = 30
+FACTORS = np.arange(70, 121, 5, dtype=np.float32) / 100  # of the scales to start from; the descent ends in local minima
 PATCHES = 1 << 24  # values copied out of activations at a time, so that large images fit in memory
 DAMPING = 1e-3  # of the mean variance: keeps weights of inputs that hardly vary near their float values
 
@@ -109,23 +111,39 @@ def patches(x: np.ndarray, layer: ComputeLayer) -> np.ndarray:
 
 
 def learned(weight: Weight, exact: np.ndarray, moments: Moments) -> Weight:
-    """The weight with the integers and scales that coordinate descent finds, starting from those it has.
+    """The weight with the integers and scales of least error that coordinate descent finds.
 
     exact : the float weight as matrices
-    No step makes the error larger. Where the sweeps end early, no other value of any single integer makes it smaller.
+    It starts from the weight's own integers and scales, and from weights rounded to nearest at scales that differ by
+    FACTORS; of what it ends with, each scale's channels keep the best. No step makes the error larger. Where the
+    sweeps end early, no other value of any single integer makes it smaller.
     """
     gram, cross = damped(moments, exact)
     shape = (*exact.shape[:2], 1) if weight.scale.ndim else (1, 1, 1)
     scale, zero_point = weight.scale.reshape(shape), weight.zero_point.reshape(shape)
-    steps = as_matrices(weight.integers, weight.axis, len(exact)) - zero_point
-    for _ in range(SWEEPS):
-        changed = sweep(steps, scale.astype(np.float64), gram, cross, [limit - zero_point for limit in weight.limits])
-        if not changed:
-            break
-        scale = refit(steps, scale, gram, cross)
+    limits = [limit - zero_point for limit in weight.limits]
+    ends = [descended(as_matrices(weight.integers, weight.axis, len(exact)) - zero_point, scale, gram, cross, limits)]
+    for factor in FACTORS:
+        steps = np.clip(np.rint(exact / (factor * scale)), *limits).astype(weight.integers.dtype)
+        ends.append(descended(steps, factor * scale, gram, cross, limits))
+    steps, scales = map(np.stack, zip(*ends, strict=True))
+    errors = error(scales * steps.astype(np.float64), gram, cross)
+    best = (errors if weight.scale.ndim else errors.sum(axis=(1, 2), keepdims=True)).argmin(axis=0)[None, ..., None]
+    steps, scale = np.take_along_axis(steps, best, 0)[0], np.take_along_axis(scales, best, 0)[0]
     moved = np.moveaxis(weight.integers, weight.axis, 0).shape
     integers = np.moveaxis((steps + zero_point).reshape(moved), 0, weight.axis)
     return replace(weight, integers=integers, scale=scale.reshape(weight.scale.shape))
+
+
+def descended(
+    steps: np.ndarray, scale: np.ndarray, gram: np.ndarray, cross: np.ndarray, limits: list[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Steps and scale after sweeps over the integers, with the best scale for them after each, until none changes."""
+    for _ in range(SWEEPS):
+        if not sweep(steps, scale.astype(np.float64), gram, cross, limits):
+            break
+        scale = refit(steps, scale, gram, cross)
+    return steps, scale
 
 
 def damped(moments: Moments, exact: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -162,8 +180,6 @@ def refit(steps: np.ndarray, scale: np.ndarray, gram: np.ndarray, cross: np.ndar
     return np.where(usable, np.divide(numerator, denominator, where=usable), scale).astype(np.float32)
 
 
-def error(weight: Weight, exact: np.ndarray, moments: Moments) -> np.ndarray:
-    """What is minimised, up to a constant: ŵᵀGŵ - 2 ŵᵀc for each channel [groups, channels], damped."""
-    gram, cross = damped(moments, exact)
-    restored = as_matrices(weight.restored(), weight.axis, len(exact)).astype(np.float64)
+def error(restored: np.ndarray, gram: np.ndarray, cross: np.ndarray) -> np.ndarray:
+    """What is minimised, up to a constant: ŵᵀGŵ - 2 ŵᵀc for each channel, from restored weights ŵ [..., K]."""
     return np.sum(restored * (restored @ gram - 2 * cross), axis=-1)

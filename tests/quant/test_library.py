@@ -34,8 +34,8 @@ def test_eight_bits_hardly_differ_from_float32(dscnn_model, rounding):
 def test_table_has_a_row_for_every_width_and_way_to_round(signal_model):
     data = signal_model.dataset
     inputs, (x, labels) = data.calibration(8, seed=1), data.test(40)
-    rows = list(library_study(signal_model.network, inputs, x, labels, [(4, 8), (2, 4)]))
-    assert [(row["weight_bits"], row["activation_bits"]) for row in rows] == [(4, 8)] * 2 + [(2, 4)] * 2
+    rows = list(library_study(signal_model.network, inputs, x, labels, [(4, 8), (2, 4)], ["GPTQ"]))
+    assert [(row["weight_bits"], row["activation_bits"]) for row in rows] == [(4, 8), (2, 4)]
     for row in rows:
         assert row["samples"] == 40 and row["ci_low"] <= row["accuracy"] <= row["ci_high"]
         assert row["library"] == "Brevitas" and row["version"]
