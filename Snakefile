@@ -20,6 +20,13 @@ include: "rules/arch.smk"
 include: "rules/report.smk"
 
 
+onstart:
+    # Snakemake 9 looks for jobs to start once a second again for every job that was ever started, in the end hundreds of
+    # times a second, which takes half a core. On one machine nothing has to be started slowly.
+    if not workflow.nodes:
+        workflow.scheduler.job_rate_limiter = None
+
+
 rule all:
     default_target: True
     input:

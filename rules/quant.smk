@@ -122,7 +122,7 @@ rule calibration_study:
         "results/benchmarks/quant/{workload}.calibration_study.tsv"
     conda:
         "../envs/fixedpoint.yaml"
-    threads: busy_threads(2)
+    threads: 2
     resources:
         mem_mb=2000,
         runtime=30,
@@ -346,7 +346,7 @@ rule low_bit:
         "results/benchmarks/quant/{workload}.low_bit.tsv"
     conda:
         "../envs/fixedpoint.yaml"
-    threads: busy_threads(2)
+    threads: 2
     resources:
         mem_mb=2000,
         runtime=30,
@@ -371,7 +371,7 @@ rule bit_widths:
         "results/benchmarks/quant/{workload}.bit_widths.tsv"
     conda:
         "../envs/fixedpoint.yaml"
-    threads: busy_threads(2)
+    threads: 2
     resources:
         mem_mb=2000,
         runtime=60,
@@ -431,7 +431,7 @@ rule bit_sensitivity:
         "results/benchmarks/quant/{workload}.bit_sensitivity.tsv"
     conda:
         "../envs/fixedpoint.yaml"
-    threads: busy_threads(2)
+    threads: 2
     resources:
         mem_mb=2000,
         runtime=60,
@@ -460,7 +460,7 @@ rule mixed_precision:
         "results/benchmarks/quant/{workload}.mixed_precision.tsv"
     conda:
         "../envs/fixedpoint.yaml"
-    threads: busy_threads(2)
+    threads: 2
     resources:
         mem_mb=2000,
         runtime=30,
