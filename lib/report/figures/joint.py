@@ -17,6 +17,7 @@ COLORS = {
     "less accurate, but cheaper": ORANGE,
     "less accurate for nothing": BEATEN,
 }
+SHOWN = 6  # points of accuracy
 CORNERS = {"fastest": "fastest", "take": "take", "frugal": "least energy"}
 
 
@@ -41,11 +42,12 @@ def joint(joint: pd.DataFrame, accuracy: pd.DataFrame) -> Figure:
 
 
 def numerics(panel: Axes, found: dict, markers: dict[str, str]) -> None:
-    """Accuracy over the cost of the best design, a mark per combination of widths, accumulator bits beside it."""
+    """Accuracy over the cost of the best design, a mark per combination of widths; SHOWN points down at most."""
     best, take = found["most_accurate"], found["take"]
+    fits = found["fits"][found["fits"].accuracy > found["float32"].accuracy - SHOWN / 100]
     good, cheaper, beaten = COLORS.values()
     panel.axhspan(100 * best.ci_low, 100 * best.ci_high, color="0.92", zorder=0)
-    for mode, part in found["fits"].groupby("requantization", sort=False):
+    for mode, part in fits.groupby("requantization", sort=False):
         cost, share = 100 * part.edp_uj_ms / found["plain"].edp_uj_ms, 100 * part.accuracy
         colors = [
             good if row.ci_high >= best.ci_low else cheaper if row.Index in found["cheaper"].index else beaten
@@ -54,15 +56,19 @@ def numerics(panel: Axes, found: dict, markers: dict[str, str]) -> None:
         panel.vlines(cost, 100 * part.ci_low, 100 * part.ci_high, color=colors, linewidth=1)
         panel.scatter(cost, share, c=colors, marker=markers[mode], s=34, zorder=3)
         panel.scatter([], [], color="0.3", marker=markers[mode], s=34, label=f"requantized by {mode}")
-        for row, *place in zip(part.itertuples(), cost, share, strict=True):
-            eight = row.activation_bits == row.weight_bits == 8
-            text = f"{row.accumulator_bits}{'' if eight else f' W{row.weight_bits}A{row.activation_bits}'}"
-            panel.annotate(text, place, (5, -10), textcoords="offset points", fontsize=8)
     panel.axhline(100 * found["float32"].accuracy, label="float32 model", **REFERENCE)
     place = 100 * take.edp_uj_ms / found["plain"].edp_uj_ms, 100 * take.accuracy
     panel.scatter(*place, s=150, facecolor="none", edgecolor=good, linewidth=1.5)
     panel.annotate("take", place, (0, 9), textcoords="offset points", ha="center", color=good, weight="bold")
-    panel.margins(y=0.15)
+    cheapest = fits.sort_values("edp_uj_ms").groupby(["weight_bits", "activation_bits"], sort=False)
+    # Below and above the intervals in turn, so that the labels of close neighbours do not meet.
+    for turn, ((weight_bits, activation_bits), rows) in enumerate(cheapest):
+        bits = "–".join(map(str, dict.fromkeys([rows.accumulator_bits.min(), rows.accumulator_bits.max()])))
+        height, offset, side = [(rows.ci_low.min(), -3, "top"), (rows.ci_high.max(), 3, "bottom")][turn % 2]
+        place = 100 * rows.edp_uj_ms.iloc[0] / found["plain"].edp_uj_ms, 100 * height
+        look = {"ha": "center", "va": side, "fontsize": 8, "textcoords": "offset points"}
+        panel.annotate(f"W{weight_bits}A{activation_bits}, {bits} bits", place, (0, offset), **look)
+    panel.margins(x=0.12, y=0.25)
 
 
 def designs(panel: Axes, part: pd.DataFrame, found: dict) -> None:
@@ -76,12 +82,8 @@ def designs(panel: Axes, part: pd.DataFrame, found: dict) -> None:
     for corner, name in CORNERS.items():
         row = found[corner]
         names[row.latency_ms, row.energy_uj, f"{row.design}, {row.clock_mhz} MHz"].append(name)
-    # Above and below the curve in turn, so that the labels of close neighbours do not meet.
-    for turn, (latency_ms, energy_uj, design) in enumerate(sorted(names)):
-        panel.scatter(latency_ms, energy_uj, s=50, color=BLUE, zorder=3)
-        text = f"{', '.join(names[latency_ms, energy_uj, design])}:\n{design}"
-        look = {"va": "bottom" if turn % 2 == 0 else "top", "ha": "left" if turn == 0 else "center"}
-        offset = (4, 6) if turn % 2 == 0 else (0, -6)
-        panel.annotate(text, (latency_ms, energy_uj), offset, textcoords="offset points", fontsize=8, **look)
-    panel.margins(x=0.25, y=0.2)
-    panel.legend(loc="best")
+    for ((*place, design), meaning), marker in zip(sorted(names.items()), "v*^", strict=False):
+        look = {"s": 90, "color": BLUE, "edgecolor": "white", "marker": marker, "zorder": 3}
+        panel.scatter(*place, label=f"{', '.join(meaning)}: {design}", **look)
+    panel.margins(0.1, 0.15)
+    panel.legend(loc="best", fontsize=8)

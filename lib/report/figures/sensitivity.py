@@ -64,8 +64,10 @@ def costs_and_accuracy(panel: Axes, rows: pd.DataFrame, cost: str) -> None:
         error = [share.accuracy - share.ci_low, share.ci_high - share.accuracy]
         look = {"color": color, "marker": marker, "markersize": 5, "elinewidth": 1, "label": label}
         panel.errorbar(part[cost], share.accuracy, yerr=error, **look)
-        place = (5, -11) if origin == "uniform" else (-5, 5)
-        for x, y, text in zip(part[cost], share.accuracy, part.label, strict=True):
-            look = {"fontsize": 8, "color": color, "ha": "left" if origin == "uniform" else "right"}
-            panel.annotate(text, (x, y), place, textcoords="offset points", **look)
-    panel.margins(x=0.12)
+        # Upright above the intervals, or beside the marks of the few uniform widths: neighbours do not meet.
+        for x, y, top, text in zip(part[cost], share.accuracy, share.ci_high, part.label, strict=True):
+            uniform = origin == "uniform"
+            look = {"ha": "left", "va": "top"} if uniform else {"ha": "center", "va": "bottom", "rotation": 90}
+            place, offset = ((x, y), (5, -3)) if uniform else ((x, top), (0, 3))
+            panel.annotate(text, place, offset, textcoords="offset points", fontsize=8, color=color, **look)
+    panel.margins(x=0.12, y=0.3)
