@@ -5,9 +5,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lib.report.figures.arch import COMPONENTS, busiest
+from lib.report.figures.arch import COMPONENTS, busiest, short
 from lib.report.style import BLUE, ORANGE, PINK, RED, facets, panels
 
+LEVEL = 8  # as many names of layers stand beside each other; more are slanted
 PARTS = {
     "latency_cycles": {
         "ideal_cycles": ("multiplying", BLUE),
@@ -26,7 +27,7 @@ def mapping(mapping: pd.DataFrame) -> Figure:
     for row, (name, part) in zip(axes, parts.items(), strict=True):
         for panel, objective, measure in zip(row, ("latency", "energy"), PARTS, strict=True):
             stacks(panel, bars(part, objective), measure)
-            panel.set_title(f"{name}, {part.design.iloc[0]}", pad=20)
+            panel.set_title(f"{name}, {part.design.iloc[0]}", pad=20 if part.layer.nunique() <= LEVEL else 60)
             panel.set_ylabel(f"{objective}, ours = 1")
     for panel, side in zip(axes[-1], ("left", "right"), strict=True):
         figure.legend(*panel.get_legend_handles_labels(), loc=f"outside lower {side}", ncols=3)
@@ -68,6 +69,7 @@ def stacks(axes: Axes, rows: pd.DataFrame, measure: str) -> None:
         axes.scatter(place, height, marker="_", s=250, color="black", label="SCALE-Sim, which never waits")
     axes.set_xticks(place, rows.bar, rotation=90, fontsize=7)
     axes.margins(x=0.02)
+    look = {"ha": "center", "fontsize": 9} if len(layers) <= LEVEL else {"ha": "left", "fontsize": 8, "rotation": 40}
     for index, layer in enumerate(layers):
-        axes.annotate(layer, (index, 1.02), xycoords=("data", "axes fraction"), ha="center", fontsize=9)
+        axes.annotate(short(layer), (index, 1.02), xycoords=("data", "axes fraction"), **look)
     axes.grid(axis="x", visible=False)
