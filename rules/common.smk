@@ -215,24 +215,37 @@ def fingerprint(script: str) -> str:
     """Hash of all project code that `script` can run: the modules it imports, and theirs.
 
     Snakemake sees a changed script but not a changed module behind it; as a parameter, this hash makes it see both.
+    Comments and docstrings do not count.
     """
     files, open_ = set(), [ROOT / "workflow_scripts" / script]
     while open_:
         file = open_.pop()
         if file not in files:
             files.add(file)
-            open_ += imported_files(file)
+            open_ += parsed(file)[1]
     digest = hashlib.sha256()
     for file in sorted(files):
-        digest.update(file.relative_to(ROOT).as_posix().encode() + file.read_bytes())
+        digest.update(file.relative_to(ROOT).as_posix().encode() + parsed(file)[0])
     return digest.hexdigest()[:16]
 
 
 @cache
-def imported_files(file: Path) -> list[Path]:
-    """The project's own files that the Python file imports, package __init__ files included."""
+def parsed(file: Path) -> tuple[bytes, list[Path]]:
+    """Hash of the Python file's statements without its docstrings, and the project's own files that it imports."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    found = imported_files(tree)
+    documented = [tree]
+    for node in documented:  # grows on the way
+        documented += [part for part in node.body if isinstance(part, (ast.ClassDef, ast.FunctionDef))]
+        if ast.get_docstring(node, clean=False):
+            del node.body[0]
+    return hashlib.sha256(ast.dump(tree).encode()).digest(), found
+
+
+def imported_files(tree: ast.Module) -> list[Path]:
+    """The project's own files that a module imports, package __init__ files included."""
     names = set()
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:

@@ -117,14 +117,19 @@ def test_other_bandwidth_repeats_no_simulation_and_no_training(finished):
 
 
 def test_changed_architecture_code_trains_nothing(finished):
-    with edited(finished / "lib" / "arch" / "cost.py", '"""', '"""Changed. '):
+    with edited(finished / "lib" / "arch" / "cost.py", "\nfrom ", "\nCHANGED = True\nfrom "):
         plan = planned(finished)
     assert plan and not {"train", "export", "quantize", "bench", "overflow", "scalesim"} & plan.keys()
 
 
 def test_changed_training_code_trains_again(finished):
-    with edited(finished / "lib" / "model" / "train.py", '"""', '"""Changed. '):
+    with edited(finished / "lib" / "model" / "train.py", "\nimport ", "\nCHANGED = True\nimport "):
         assert planned(finished)["train"] == 1
+
+
+def test_changed_comments_and_docstrings_repeat_nothing(finished):
+    with edited(finished / "lib" / "model" / "train.py", '"""', '# Changed.\n"""Changed. '):
+        assert planned(finished) == {}
 
 
 def test_other_epochs_of_one_workload_leave_the_other_alone(finished):
