@@ -13,9 +13,11 @@ import numpy as np
 import onnx
 
 from lib.data.dataset import Dataset
-from lib.graph import load
-from lib.quant import ptq
-from lib.quant.ranges import observed
+from lib.graph import Graph, load
+from lib.quant import low_bit, ptq
+from lib.quant.activations import logits
+from lib.quant.low_bit import LowBitModel
+from lib.quant.ranges import Observed, observed
 from lib.quant.scheme import Scheme
 
 NETWORK = """
@@ -82,15 +84,57 @@ def float_model() -> Path:
 
 
 @cache
+def float_graph() -> Graph:
+    """The float model as lib.graph reads it; its layers are called `features` and `logits`.
+
+    >>> [(layer.name, layer.weight_shape) for layer in float_graph().layers]
+    [('features', (4, 1, 3, 3)), ('logits', (3, 4))]
+    """
+    return load(float_model())
+
+
+@cache
+def observations() -> dict[str, Observed]:
+    """What calibration with `inputs` knows of every tensor of the float model.
+
+    >>> [round(float(limit), 2) for limit in observations()["input"].limits]
+    [-2.67, 2.71]
+    """
+    graph = float_graph()
+    return observed(graph, inputs(), [*graph.inputs, *graph.producer])
+
+
+@cache
 def quantized_model(scheme: str = "qoperator_uint8_channel_minmax") -> Path:
     """The float model in INT8 as an ONNX file, by one of the schemes of lib.quant.scheme.
 
     >>> [node.op_type for node in onnx.load(quantized_model()).graph.node][:2]
     ['QuantizeLinear', 'QLinearConv']
     """
-    chosen, graph = Scheme.parse(scheme), load(float_model())
-    seen = observed(graph, inputs(), [*graph.inputs, *graph.producer])
+    chosen = Scheme.parse(scheme)
     how = chosen.calibration.replace("percentile", "percentile 99.9")
     path = folder() / f"{scheme}.onnx"
-    ptq.save(ptq.quantize(graph, {name: found.range(how) for name, found in seen.items()}, chosen), path)
+    ranges = {name: seen.range(how) for name, seen in observations().items()}
+    ptq.save(ptq.quantize(float_graph(), ranges, chosen), path)
     return path
+
+
+def low_bit_model(weight_bits: int = 4, activation_bits: int = 8) -> LowBitModel:
+    """The float model with weights and multiplied activations of 2 to 8 bits, rounded to nearest within the extremes.
+
+    >>> low_bit_model().weights["logits"].integers.tolist()
+    [[-6, 7, 6, 4], [1, -1, 5, 7], [7, 5, 1, -5]]
+    """
+    graph = float_graph()
+    ranges = {tensor: seen.limits for tensor, seen in observations().items()}
+    weights = {layer.name: weight_bits for layer in graph.layers}
+    return low_bit.quantize(graph, ranges, low_bit.activation_bits(graph, activation_bits), weights)
+
+
+def agrees(model: onnx.ModelProto) -> np.ndarray:
+    """Whether a model names the class that the float model names, for each of `inputs`, bool [16].
+
+    >>> float(agrees(low_bit_model(weight_bits=2).to_onnx()).mean())
+    0.8125
+    """
+    return logits(model, inputs()).argmax(axis=1) == logits(float_graph().model, inputs()).argmax(axis=1)
