@@ -14,7 +14,12 @@ BATCH = 64
 
 
 def load_finite(path: str | Path) -> Graph:
-    """The float model in `path`; raises InputError naming the tensor where a weight is NaN or infinite."""
+    """The float model in `path`; raises InputError naming the tensor where a weight is NaN or infinite.
+
+    >>> from lib.examples import float_model
+    >>> load_finite(float_model()).initializers["conv_weight"].shape
+    (4, 1, 3, 3)
+    """
     graph = load(path)
     for name, values in graph.initializers.items():
         if np.issubdtype(values.dtype, np.floating) and not np.all(np.isfinite(values)):
@@ -22,7 +27,7 @@ def load_finite(path: str | Path) -> Graph:
     return graph
 
 
-def open_session(model: onnx.ModelProto, optimize: bool = True) -> onnxruntime.InferenceSession:
+def _open_session(model: onnx.ModelProto, optimize: bool = True) -> onnxruntime.InferenceSession:
     """A session on one thread, so that sums are made in the same order everywhere.
 
     optimize : False keeps every node of the graph, hence every tensor
@@ -42,12 +47,17 @@ def activations(
 
     inputs : [N, ...], fed to the model's first input
     names : what else than the input is wanted, if not all; nodes that only others need are not run
+
+    >>> from lib.examples import float_graph, inputs
+    >>> (batch,) = activations(float_graph(), inputs(), ["features", "rectified"])
+    >>> batch["features"].shape, np.array_equal(batch["rectified"], np.maximum(batch["features"], 0))
+    ((16, 4, 8, 8), True)
     """
     model = onnx.ModelProto()
     model.CopyFrom(graph.model)
     hidden = [name for name in graph.producer if name not in graph.outputs and name not in graph.initializers]
     model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in hidden)
-    session = open_session(model, optimize=False)
+    session = _open_session(model, optimize=False)
     floats = [output.name for output in session.get_outputs() if output.type == "tensor(float)"]
     names = floats if names is None else [name for name in names if name in floats]
     options = onnxruntime.RunOptions()
@@ -58,8 +68,14 @@ def activations(
 
 
 def logits(model: onnx.ModelProto, inputs: np.ndarray) -> np.ndarray:
-    """The model's first output [N, classes] for `inputs` [N, ...]."""
-    session = open_session(model)
+    """The model's first output [N, classes] for `inputs` [N, ...].
+
+    >>> from lib.examples import float_graph, inputs
+    >>> logits(float_graph().model, inputs(2)).round(2)
+    array([[ 6.05,  5.46,  1.1 ],
+           [ 4.37,  5.02, -0.76]], dtype=float32)
+    """
+    session = _open_session(model)
     name = session.get_inputs()[0].name
     return np.concatenate(
         [session.run(None, {name: inputs[start : start + BATCH]})[0] for start in range(0, len(inputs), BATCH)]

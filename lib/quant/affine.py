@@ -66,7 +66,12 @@ def _parameters(low, high, smallest: int, largest: int, zero_point: float | None
 
 
 def extremes(x: np.ndarray, axis: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Smallest and largest value of x, or per channel along `axis`; raises InputError if x is empty or not finite."""
+    """Smallest and largest value of x, or per channel along `axis`; raises InputError if x is empty or not finite.
+
+    >>> low, high = extremes(np.array([[1, -3], [2, 5]]), axis=0)
+    >>> low.tolist(), high.tolist()
+    ([-3.0, 2.0], [1.0, 5.0])
+    """
     x = np.asarray(x, dtype=np.float32)
     if x.size == 0:
         raise InputError("quantization of an array without elements; give at least one")
@@ -78,12 +83,20 @@ def extremes(x: np.ndarray, axis: int | None = None) -> tuple[np.ndarray, np.nda
 
 
 def symmetric(x: np.ndarray, bits: int, axis: int | None = None, signed: bool = True) -> Parameters:
-    """Scale and zero point of x [any shape] per tensor, or per channel along `axis`: see `symmetric_range`."""
+    """Scale and zero point of x [any shape] per tensor, or per channel along `axis`: see `symmetric_range`.
+
+    >>> symmetric(np.array([[1.27, -0.3], [0.5, -12.7]]), bits=8, axis=0)
+    (array([0.01, 0.1 ], dtype=float32), array([0, 0], dtype=int32))
+    """
     return symmetric_range(*extremes(x, axis), bits, signed)
 
 
 def asymmetric(x: np.ndarray, bits: int, axis: int | None = None, signed: bool = False) -> Parameters:
-    """Scale and zero point of x [any shape] per tensor, or per channel along `axis`: see `asymmetric_range`."""
+    """Scale and zero point of x [any shape] per tensor, or per channel along `axis`: see `asymmetric_range`.
+
+    >>> asymmetric(np.array([[0.3, 2.55], [-1.0, 1.55]]), bits=8, axis=0)
+    (array([0.01, 0.01], dtype=float32), array([  0, 100], dtype=int32))
+    """
     return asymmetric_range(*extremes(x, axis), bits, signed)
 
 

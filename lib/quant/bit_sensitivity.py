@@ -39,6 +39,13 @@ def bit_sensitivity(
     traces : of the Hessian by layer, see lib.quant.hessian; empty for a network that PyTorch does not have
 
     Layers that multiply the same tensor share what is measured for it. The network's input always has WIDE bits.
+
+    >>> from lib.examples import agrees, float_graph, inputs, observations
+    >>> from lib.quant.widths import uniform
+    >>> models = uniform(float_graph(), observations(), widths=[2])
+    >>> rows = bit_sensitivity(models, observations(), inputs(), agrees, traces={})
+    >>> [(row["kind"], row["layer"], row["drop_points"]) for row in rows if row["bits"] == 2]
+    [('weight', 'features', 25.0), ('weight', 'logits', 18.75), ('activation', 'logits', 25.0)]
     """
     graph = models[WIDE].graph
     exact = logits(graph.model, calibration)
@@ -53,7 +60,7 @@ def bit_sensitivity(
         weight = graph.initializers[layer.weight]
         about = {"layer": layer.name, "kind": kind, "tensor": layer.weight if kind == "weight" else operand}
         why = {"parameters": weight.size, "macs": layer.macs}
-        why |= spread(weight.ravel()) if kind == "weight" else spread(*occupied(observed[operand]))
+        why |= spread(weight.ravel()) if kind == "weight" else spread(*_occupied(observed[operand]))
         for width in models:
             hits, sqnr = measured(kind, operand, width) if width < WIDE else measured(*wide)
             row = about | {"bits": width, "samples": len(hits), "accuracy": float(hits.mean())}
@@ -64,7 +71,12 @@ def bit_sensitivity(
 
 
 def operands(graph: Graph) -> list[tuple[str, ComputeLayer, str]]:
-    """(kind, layer, the layer's name or its input tensor's) of all that can have few bits."""
+    """(kind, layer, the layer's name or its input tensor's) of all that can have few bits.
+
+    >>> from lib.examples import float_graph
+    >>> [(kind, layer.name, operand) for kind, layer, operand in operands(float_graph())]
+    [('weight', 'features', 'features'), ('weight', 'logits', 'logits'), ('activation', 'logits', 'pooled')]
+    """
     inputs = [("activation", layer, quantized_as(graph, layer.input)) for layer in graph.layers]
     return [
         *(("weight", layer, layer.name) for layer in graph.layers),
@@ -84,7 +96,7 @@ def spread(values: np.ndarray, counts: np.ndarray | None = None) -> dict[str, fl
     return {"outliers": float(np.abs(values).max() / rms) if rms else 1.0, "range": float(np.ptp(values))}
 
 
-def occupied(observed: Observed) -> tuple[np.ndarray, np.ndarray]:
+def _occupied(observed: Observed) -> tuple[np.ndarray, np.ndarray]:
     """Centres of the histogram's bins that hold values, and how many each holds."""
     counts, edges = observed.values
     return ((edges[:-1] + edges[1:]) / 2)[counts > 0], counts[counts > 0]
@@ -97,6 +109,11 @@ def proxies(sensitivity: pd.DataFrame) -> pd.DataFrame:
     spearman, kendall : rank correlations among `layers` layers that have the same width, averaged over the widths
     p_value : share of the orders of the layers that agree at least as well or as badly (Spearman)
     spearman_over_widths : of all layers and widths together, which also rewards knowing that fewer bits lose more
+
+    >>> table = pd.DataFrame({"kind": "activation", "tensor": ["a", "b", "c"], "bits": 2, "drop_points": [1, 2, 9]})
+    >>> table = table.assign(sqnr_db=[30, 20, 10], outliers=[2, 4, 9], range=[1, 3, 2])
+    >>> proxies(table).set_index("proxy")["spearman"].round(2).to_dict()
+    {'sqnr_db': -1.0, 'outliers': 1.0, 'range': 0.5}
     """
     found = []
     for kind, rows in sensitivity.drop_duplicates(["tensor", "bits"]).groupby("kind", sort=False):
@@ -105,7 +122,7 @@ def proxies(sensitivity: pd.DataFrame) -> pd.DataFrame:
         for proxy in PROXIES[kind]:
             values = rows.pivot(index="tensor", columns="bits", values=proxy)[drops.columns].to_numpy()
             if min(drops.shape) and len(drops) > 1 and not np.isnan(values).any():
-                over_widths = unit_ranks(values.ravel()) @ unit_ranks(drops.to_numpy().ravel())
+                over_widths = _unit_ranks(values.ravel()) @ _unit_ranks(drops.to_numpy().ravel())
                 row = agreement(values, drops.to_numpy()) | {"spearman_over_widths": over_widths}
                 found.append({"kind": kind, "proxy": proxy, "layers": len(drops)} | row)
     columns = ["kind", "proxy", "layers", "spearman", "kendall", "p_value", "spearman_over_widths"]
@@ -120,7 +137,7 @@ def agreement(proxy: np.ndarray, drops: np.ndarray) -> dict[str, float]:
     >>> agreement(np.array([[1], [2], [3], [4]]), np.array([[10], [20], [30], [50]]))["p_value"]
     0.08333333333333333
     """
-    ours, theirs = unit_ranks(proxy), unit_ranks(drops)
+    ours, theirs = _unit_ranks(proxy), _unit_ranks(drops)
     test = permutation_test(
         (np.arange(len(ours)),),
         lambda order: float(np.mean(np.sum(ours[order] * theirs, axis=0))),
@@ -132,7 +149,7 @@ def agreement(proxy: np.ndarray, drops: np.ndarray) -> dict[str, float]:
     return {"spearman": test.statistic, "kendall": float(kendall), "p_value": float(test.pvalue)}
 
 
-def unit_ranks(values: np.ndarray) -> np.ndarray:
+def _unit_ranks(values: np.ndarray) -> np.ndarray:
     """Ranks along the first axis around 0 and of norm 1, so that sums of products are Spearman's; 0 where all tie."""
     centred = rankdata(values, axis=0) - (len(values) + 1) / 2
     return centred / np.maximum(np.linalg.norm(centred, axis=0), 1)

@@ -57,6 +57,11 @@ def rounded(graph: Graph, observed: Mapping[str, Observed], calibration: str, ro
 
     observed : what calibration knows of each tensor of lib.quant.low_bit.quantized_tensors
     calibration : of activations, see lib.quant.ranges.Observed.range
+
+    >>> from lib.examples import float_graph, observations
+    >>> model = rounded(float_graph(), observations(), "minmax", Rounding(weight_bits=3, activation_bits=4))
+    >>> model.weights["logits"].integers.tolist(), model.activations["pooled"].bits
+    ([[-2, 3, 3, 2], [0, 0, 2, 3], [3, 2, 1, -2]], 4)
     """
     bits = activation_bits(graph, rounding.activation_bits)
     return quantize(

@@ -29,6 +29,12 @@ def calibration_study(
     right : runs a quantized model on the test set
     samples : numbers of calibration samples; seeds : draws of each number, with the seeds from `seed` on
     percentiles : shares of the magnitudes [%] that percentile ranges cover
+
+    >>> from lib.examples import agrees, dataset, float_graph
+    >>> sizes = {"samples": [8], "seeds": 1, "seed": 0, "percentiles": [90], "activation_bits": [2]}
+    >>> rows = calibration_study(float_graph(), dataset().calibration, agrees, **sizes)
+    >>> {row["calibration"]: row["accuracy"] for row in rows}
+    {'minmax': 0.875, 'percentile 90': 0.6875, 'entropy': 0.875, 'mse': 0.6875}
     """
     calibrations = ["minmax", *(f"percentile {share}" for share in percentiles), "entropy", "mse"]
     weights = {layer.name: WEIGHT_BITS for layer in graph.layers}

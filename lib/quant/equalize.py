@@ -24,16 +24,21 @@ def equalized(graph: Graph) -> Graph:
     """The float model with all `pairs` balanced; its outputs change by float rounding alone.
 
     Balancing a pair disturbs its neighbours; sweeps go on until no channel changes by more than `TOLERANCE`.
+
+    >>> from lib.examples import float_graph
+    >>> values = equalized(float_graph()).initializers
+    >>> np.abs(values["conv_weight"]).max(axis=(1, 2, 3)).round(2), np.abs(values["fc_weight"]).max(axis=0).round(2)
+    (array([1.53, 1.88, 1.41, 1.41], dtype=float32), array([1.53, 1.88, 1.41, 1.41], dtype=float32))
     """
-    values = {name: array.astype(np.float64) for name, array in stored(graph).items() if array.dtype == np.float32}
+    values = {name: array.astype(np.float64) for name, array in _stored(graph).items() if array.dtype == np.float32}
     joined = pairs(graph)
     for _ in range(SWEEPS):
-        if max((balance(graph, *pair, values) for pair in joined), default=0) < TOLERANCE:
+        if max((_balance(graph, *pair, values) for pair in joined), default=0) < TOLERANCE:
             break
-    return with_constants(graph, {name: array.astype(np.float32) for name, array in values.items()})
+    return _with_constants(graph, {name: array.astype(np.float32) for name, array in values.items()})
 
 
-def balance(graph: Graph, first: ComputeLayer, second: ComputeLayer, values: dict[str, np.ndarray]) -> float:
+def _balance(graph: Graph, first: ComputeLayer, second: ComputeLayer, values: dict[str, np.ndarray]) -> float:
     """Divide output channels of `first` by s and multiply input channels of `second` by it, in `values`.
 
     Returns the largest |log s|. Channels without weights in one of the layers keep their scale.
@@ -59,32 +64,36 @@ def pairs(graph: Graph) -> list[tuple[ComputeLayer, ComputeLayer]]:
 
     Every tensor between them has one reader and is no output of the model, and nobody else reads their weights: in a
     residual network these are the pairs inside a block.
+
+    >>> from lib.examples import float_graph
+    >>> [(first.name, second.name) for first, second in pairs(float_graph())]
+    [('features', 'logits')]
     """
-    layers = [layer for layer in graph.layers if rescalable(graph, layer)]
+    layers = [layer for layer in graph.layers if _rescalable(graph, layer)]
     readers = {layer.input: layer for layer in layers}
     found = []
     for layer in layers:
         tensor = layer.output
-        while read_once(graph, tensor) and keeps_channels(graph, graph.consumers[tensor][0]):
+        while _read_once(graph, tensor) and _keeps_channels(graph, graph.consumers[tensor][0]):
             tensor = graph.consumers[tensor][0].output[0]
-        if read_once(graph, tensor) and tensor in readers:
+        if _read_once(graph, tensor) and tensor in readers:
             found.append((layer, readers[tensor]))
     return found
 
 
-def rescalable(graph: Graph, layer: ComputeLayer) -> bool:
+def _rescalable(graph: Graph, layer: ComputeLayer) -> bool:
     """Whether the channels are axis 1 of the layer's activations, and its weights are stored for it alone."""
     names = [name for name in (layer.weight, layer.bias) if name]
-    own = all(name in stored(graph) and len(graph.consumers[name]) == 1 for name in names)
+    own = all(name in _stored(graph) and len(graph.consumers[name]) == 1 for name in names)
     return own and (layer.op == "Conv" or len(layer.input_shape) == len(layer.weight_shape) == 2)
 
 
-def read_once(graph: Graph, tensor: str) -> bool:
+def _read_once(graph: Graph, tensor: str) -> bool:
     """Whether one node reads the tensor, and nobody outside the model."""
     return len(graph.consumers.get(tensor, [])) == 1 and tensor not in graph.outputs
 
 
-def keeps_channels(graph: Graph, node) -> bool:
+def _keeps_channels(graph: Graph, node) -> bool:
     """Whether a factor per channel before the node is the same factor per channel, or block of features, behind it."""
     if node.op_type in FLATTENS:
         shape = graph.shapes.get(node.output[0], ())
@@ -92,12 +101,12 @@ def keeps_channels(graph: Graph, node) -> bool:
     return node.op_type in HOMOGENEOUS
 
 
-def stored(graph: Graph) -> dict[str, np.ndarray]:
+def _stored(graph: Graph) -> dict[str, np.ndarray]:
     """The initializers of the model's file, without constants that nodes hold."""
     return {tensor.name: graph.initializers[tensor.name] for tensor in graph.model.graph.initializer}
 
 
-def with_constants(graph: Graph, values: dict[str, np.ndarray]) -> Graph:
+def _with_constants(graph: Graph, values: dict[str, np.ndarray]) -> Graph:
     """The same graph with other values of the initializers that `values` names."""
     model = ModelProto()
     model.CopyFrom(graph.model)

@@ -31,7 +31,11 @@ def max_error(x: np.ndarray, quantized: np.ndarray) -> float:
 
 
 def squared_error(x: np.ndarray, quantized: np.ndarray) -> np.ndarray:
-    """(x - quantized)² element by element, in float64."""
+    """(x - quantized)² element by element, in float64.
+
+    >>> squared_error(np.array([1.0, 2.0]), np.array([1.5, 2.0]))
+    array([0.25, 0.  ])
+    """
     return np.square(np.subtract(x, quantized, dtype=np.float64))
 
 

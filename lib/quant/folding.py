@@ -21,6 +21,12 @@ def folding(
     """One row per layer, stage and width: the channels' ranges, and the SQNR with a scale per tensor and per channel.
 
     stages : by stage, each layer's weight by the layer's name; output channels are along the same axis in all of them
+
+    >>> from lib.examples import float_graph
+    >>> weights = {"logits": np.float32([[0.4, 0.7], [7, -3]]), "features": np.float32([[1], [1]])}
+    >>> rows = folding(float_graph(), {"trained": weights}, bits=[4])
+    >>> {row["layer"]: (row["spread"], round(row["sqnr_db_tensor"], 1), row["sqnr_db_channel"]) for row in rows}
+    {'features': (1.0, inf, inf), 'logits': (10.0, 23.7, inf)}
     """
     for layer in graph.layers:
         axis = channel_axis(graph, layer)

@@ -26,12 +26,22 @@ def layer_errors(
     Each operand is quantized alone, with exact values before it: the errors are its own, not those of layers before.
     inputs : samples [N, ...], preferably not those of calibration
     ranges : by calibration and tensor
+
+    >>> from lib.examples import float_graph, inputs, observations
+    >>> ranges = {"minmax": {tensor: seen.limits for tensor, seen in observations().items()}}
+    >>> table = layer_errors(float_graph(), inputs(), ranges, [Scheme.parse("qdq_uint8_channel_minmax")])
+    >>> table[["layer", "kind", "sqnr_db"]].round(1)
+          layer        kind  sqnr_db
+    0  features      weight     50.2
+    1    logits      weight     50.6
+    2  features  activation     44.3
+    3    logits  activation     53.4
     """
     schemes = list(schemes)
-    weights = {granularity: weight_errors(graph, granularity) for granularity in {s.granularity for s in schemes}}
+    weights = {granularity: _weight_errors(graph, granularity) for granularity in {s.granularity for s in schemes}}
     # Graph format and granularity make no difference to activations.
     distinct = {(scheme.activation, scheme.calibration): scheme for scheme in schemes}
-    measured = activation_errors(graph, inputs, ranges, distinct)
+    measured = _activation_errors(graph, inputs, ranges, distinct)
     return pd.DataFrame(
         scheme.columns() | row
         for scheme in schemes
@@ -39,7 +49,7 @@ def layer_errors(
     )
 
 
-def weight_errors(graph: Graph, granularity: str) -> list[dict]:
+def _weight_errors(graph: Graph, granularity: str) -> list[dict]:
     """One row per layer for its weight, quantized per "tensor" or "channel"."""
     rows = []
     for layer in graph.layers:
@@ -53,7 +63,7 @@ def weight_errors(graph: Graph, granularity: str) -> list[dict]:
     return rows
 
 
-def activation_errors(
+def _activation_errors(
     graph: Graph, inputs: np.ndarray, ranges: dict[str, dict[str, Range]], schemes: dict[tuple, Scheme]
 ) -> dict[tuple, list[dict]]:
     """For each key of `schemes`, one row per layer for its input activation; one pass over `inputs`."""
@@ -82,18 +92,32 @@ def activation_errors(
 
 
 def activation_parameters(low: np.float32, high: np.float32, scheme: Scheme) -> tuple[np.ndarray, np.ndarray]:
-    """Scale and zero point of an activation with range low ... high."""
+    """Scale and zero point of an activation with range low ... high.
+
+    >>> activation_parameters(-1.0, 1.55, Scheme.parse("qdq_int8_tensor_minmax"))
+    (np.float32(0.01), array(-28, dtype=int32))
+    """
     return (symmetric_range if scheme.symmetric else asymmetric_range)(low, high, BITS, scheme.signed)
 
 
 def channel_axis(graph: Graph, layer: ComputeLayer) -> int:
-    """The axis of a layer's weight that runs over output channels."""
+    """The axis of a layer's weight that runs over output channels.
+
+    >>> from lib.examples import float_graph
+    >>> [channel_axis(float_graph(), layer) for layer in float_graph().layers]
+    [0, 0]
+    """
     node = graph.producer[layer.output]
     return 0 if node.op_type == "Conv" or attributes(node).get("transB") else 1
 
 
 def quantized_as(graph: Graph, tensor: str) -> str:
-    """The tensor whose scale and zero point `tensor` has: itself, or what it was moved from."""
+    """The tensor whose scale and zero point `tensor` has: itself, or what it was moved from.
+
+    >>> from lib.examples import float_graph
+    >>> quantized_as(float_graph(), "flat"), quantized_as(float_graph(), "pooled")
+    ('pooled', 'pooled')
+    """
     while tensor in graph.producer and graph.producer[tensor].op_type in MOVES:
         tensor = graph.producer[tensor].input[0]
     return tensor

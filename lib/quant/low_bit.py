@@ -29,7 +29,11 @@ WIDTHS = "bit_widths"  # the property of the ONNX model in which integers narrow
 
 @dataclass(frozen=True)
 class Activation:
-    """How one tensor is quantized: real = scale * (integer - zero_point), with the integers of `bits` bits."""
+    """How one tensor is quantized: real = scale * (integer - zero_point), with the integers of `bits` bits.
+
+    >>> Activation(np.float32(0.5), zero_point=3, bits=4, signed=False).limits
+    (0, 15)
+    """
 
     scale: np.float32
     zero_point: int
@@ -48,6 +52,11 @@ class LowBitModel:
 
     activations : by tensor; tensors that only move another one's values are as that one
     weights, biases : by layer; float32 biases [channels], for Conv and Gemm
+
+    >>> from lib.examples import low_bit_model
+    >>> model = low_bit_model(weight_bits=4)  # 48 weights of 4 bits, 7 biases of 32 bits
+    >>> model.size_kb, [node.op_type for node in model.to_onnx().graph.node[:5]]
+    (0.052, ['QuantizeLinear', 'DequantizeLinear', 'DequantizeLinear', 'DequantizeLinear', 'Conv'])
     """
 
     graph: Graph
@@ -81,6 +90,12 @@ def quantize(
     ranges : (low, high) by tensor; bits : by tensor, see `activation_bits`; weight_bits : by layer
     granularity, weight_range : of weights, see lib.quant.weights
     activation_symmetric : signed integers with zero point 0 instead of unsigned ones with any
+
+    >>> from lib.examples import float_graph, observations
+    >>> ranges = {tensor: seen.limits for tensor, seen in observations().items()}
+    >>> bits = activation_bits(float_graph(), 8)
+    >>> quantize(float_graph(), ranges, bits, {"features": 8, "logits": 2}).weights["logits"].integers.tolist()
+    [[-1, 1, 1, 1], [0, 0, 1, 1], [1, 1, 0, -1]]
     """
     span = symmetric_range if activation_symmetric else asymmetric_range
     activations = {}
@@ -100,19 +115,34 @@ def quantize(
 
 
 def quantized_tensors(graph: Graph) -> list[str]:
-    """The tensors with a scale of their own: inputs, and results that are neither moved nor rectified right away."""
+    """The tensors with a scale of their own: inputs, and results that are neither moved nor rectified right away.
+
+    >>> from lib.examples import float_graph
+    >>> quantized_tensors(float_graph())
+    ['input', 'rectified', 'pooled', 'logits']
+    """
     made = [name for node in graph.nodes if node.op_type not in (*MOVES, "Constant") for name in node.output]
     return [*graph.inputs, *(name for name in made if name not in graph.constants and not _rectifier(graph, name))]
 
 
 def activation_bits(graph: Graph, bits: int) -> dict[str, int]:
-    """By tensor, `bits` where layers multiply it, 8 for others."""
+    """By tensor, `bits` where layers multiply it, 8 for others.
+
+    >>> from lib.examples import float_graph
+    >>> activation_bits(float_graph(), 4)
+    {'input': 8, 'rectified': 8, 'pooled': 4, 'logits': 8}
+    """
     narrow = multiplied(graph)
     return {tensor: bits if tensor in narrow else 8 for tensor in quantized_tensors(graph)}
 
 
 def multiplied(graph: Graph) -> set[str]:
-    """The tensors whose values layers multiply, but for the network's input."""
+    """The tensors whose values layers multiply, but for the network's input.
+
+    >>> from lib.examples import float_graph
+    >>> multiplied(float_graph())
+    {'pooled'}
+    """
     return {quantized_as(graph, layer.input) for layer in graph.layers} - set(graph.inputs)
 
 
@@ -128,6 +158,11 @@ def read(path: str | Path, graph: Graph) -> LowBitModel:
     """The low-bit model that `to_onnx` wrote to `path`; biases as they were rounded.
 
     graph : the float model; raises InputError where the file is not its low-bit model
+
+    >>> from lib.examples import float_graph, folder, low_bit_model
+    >>> onnx.save(low_bit_model(weight_bits=3).to_onnx(), folder() / "w3a8.onnx")
+    >>> read(folder() / "w3a8.onnx", float_graph()).weights["logits"].integers.tolist()
+    [[-2, 3, 3, 2], [0, 0, 2, 3], [3, 2, 1, -2]]
     """
     stored = load(path)
     properties = {entry.key: entry.value for entry in stored.model.metadata_props}

@@ -59,6 +59,15 @@ def mixed_precision(
 
     Activations have WIDE bits. What the network loses with WIDE weights is lost by every assignment.
     weight_kb is 1000 bytes, bit_operations are billions: multiply-accumulates x weight bits x activation bits.
+
+    >>> from lib.examples import agrees, float_graph, observations
+    >>> from lib.quant.widths import uniform
+    >>> models = uniform(float_graph(), observations(), widths=[2])
+    >>> drops = {"layer": ["features", "logits"] * 2, "bits": [2, 2, 8, 8], "drop_points": [12, 3, 0, 0]}
+    >>> table = pd.DataFrame({"kind": "weight"} | drops)
+    >>> rows = mixed_precision(models, table, limits=[5], right=agrees, float32_right=np.ones(16, bool))
+    >>> [(row["assignment"], float(row["weight_kb"])) for row in rows if row["objective"] == "size"]
+    [('features:8 logits:2', 0.039)]
     """
     layers, widths = models[WIDE].graph.layers, list(models)
     names = [layer.name for layer in layers]

@@ -29,6 +29,13 @@ def quantize(
     ranges : (low, high) of every activation, by tensor name; one that is always 0 counts as 0 ... 1
     nodes : names of the nodes to quantize; all by default
     reduce_range : weights of 7 bits, whose products CPUs without VNNI add without saturation
+
+    >>> from lib.examples import float_graph, observations
+    >>> ranges = {tensor: seen.limits for tensor, seen in observations().items()}
+    >>> found = Graph(quantize(float_graph(), ranges, Scheme.parse("qdq_uint8_channel_minmax")))
+    >>> low, high = ranges["input"]
+    >>> round(float(found.initializers["input_scale"]), 6), round(float(high - low) / 255, 6)
+    (0.021105, 0.021105)
     """
     # ONNX Runtime gives a range without width scale 1 and zero point 0. For int8 that would lose the Relu which its
     # rewriters drop, counting on the clipping at the zero point; any width keeps the zero exact and the Relu in place.
@@ -56,7 +63,14 @@ def quantize(
 
 
 def save(model: onnx.ModelProto, path: str | Path) -> None:
-    """Check a quantized model and write it, whole or not at all."""
+    """Check a quantized model and write it, whole or not at all.
+
+    >>> from lib.examples import folder, low_bit_model
+    >>> model = low_bit_model().to_onnx()
+    >>> save(model, folder() / "saved.onnx")
+    >>> onnx.load(folder() / "saved.onnx") == model
+    True
+    """
     onnx.checker.check_model(model)
     with whole(path) as temporary:
         onnx.save(model, temporary)

@@ -34,6 +34,12 @@ def train_quantized(
     """Train a low-bit model; returns what it becomes and one row per epoch, as `lib.model.train.fit` does.
 
     The rows' test_accuracy is that of fake quantization: the integers' but for ties of rounding.
+
+    >>> from lib.examples import dataset, low_bit_model
+    >>> recipe = Recipe(epochs=2, batch=16, learning_rate=0.01)
+    >>> model, history = train_quantized(low_bit_model(2), dataset(), recipe, 0, 1, logging.getLogger())
+    >>> model.weights["logits"].limits, history["epoch"].tolist()
+    ((-1, 1), [1, 2])
     """
     network, history = fit(FakeQuantized(model), dataset, recipe, seed, threads, log)
     return network.low_bit_model(), history
@@ -58,6 +64,13 @@ class FakeQuantized(nn.Module):
     """A low-bit model in float32, node by node, with parameters that learn: [B, C, …] -> logits [B, classes].
 
     model : where training starts; its weights symmetric, its operators those that lib.model.export writes
+
+    >>> from lib.examples import inputs, low_bit_model
+    >>> from lib.quant.activations import logits
+    >>> model = low_bit_model()
+    >>> fake = FakeQuantized(model)(torch.from_numpy(inputs(3))).detach().numpy()
+    >>> np.rint((fake - logits(model.to_onnx(), inputs(3))) / model.activations["logits"].scale).astype(int).tolist()
+    [[0, 0, 0], [0, 0, 0], [0, 0, 0]]
     """
 
     def __init__(self, model: LowBitModel):
@@ -65,11 +78,11 @@ class FakeQuantized(nn.Module):
         self.model, self.graph = model, model.graph
         self.layers = {layer.output: layer for layer in self.graph.layers}
         stored = {layer.name: self.graph.initializers[layer.weight] for layer in self.graph.layers}
-        self.weights = parameters(stored)
-        self.biases = parameters(model.biases)
+        self.weights = _parameters(stored)
+        self.biases = _parameters(model.biases)
         # Logarithms of how much each step has grown; in two, because a layer and its output may have one name.
-        self.weight_growth = parameters({layer: 0 * weight.scale for layer, weight in model.weights.items()})
-        self.growth = parameters({tensor: 0 * meaning.scale for tensor, meaning in model.activations.items()})
+        self.weight_growth = _parameters({layer: 0 * weight.scale for layer, weight in model.weights.items()})
+        self.growth = _parameters({tensor: 0 * meaning.scale for tensor, meaning in model.activations.items()})
         groups = (self.weights, self.biases, self.weight_growth, self.growth)
         self.learned = nn.ParameterList([parameter for group in groups for parameter in group.values()])
 
@@ -144,20 +157,20 @@ class FakeQuantized(nn.Module):
         """The model with the steps as they are now and the integers that the weights are rounded to."""
         weights = {}
         for layer, old in self.model.weights.items():
-            values, scale = array(self.weights[layer]), array(self.weight_step(layer))
+            values, scale = _array(self.weights[layer]), _array(self.weight_step(layer))
             integers = quantize(values, scale, old.zero_point, old.bits, True, old.axis if scale.ndim else None)
             weights[layer] = replace(old, integers=np.clip(integers, *old.limits), scale=scale)
         activations = {
-            tensor: replace(old, scale=array(self.step(tensor))[()]) for tensor, old in self.model.activations.items()
+            tensor: replace(old, scale=_array(self.step(tensor))[()]) for tensor, old in self.model.activations.items()
         }
-        biases = {layer: array(bias) for layer, bias in self.biases.items()}
+        biases = {layer: _array(bias) for layer, bias in self.biases.items()}
         return LowBitModel(self.graph, activations, weights, biases)
 
 
-def parameters(values: dict[str, np.ndarray]) -> dict[str, nn.Parameter]:
+def _parameters(values: dict[str, np.ndarray]) -> dict[str, nn.Parameter]:
     """A parameter for each array. A plain dictionary, because nn.ParameterDict allows no dots in names."""
     return {name: nn.Parameter(torch.tensor(value)) for name, value in values.items()}
 
 
-def array(values: Tensor) -> np.ndarray:
+def _array(values: Tensor) -> np.ndarray:
     return values.detach().numpy().copy()

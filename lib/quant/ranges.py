@@ -65,6 +65,11 @@ def activation_ranges(
     """The range of each tensor of `bits`, its number of bits by name; see `Observed.range`.
 
     inputs : calibration samples [N, ...], over which the float model runs twice
+
+    >>> from lib.examples import float_graph, inputs
+    >>> ranges = activation_ranges(float_graph(), inputs(), "percentile 99", {"input": 8, "rectified": 8})
+    >>> {tensor: (round(float(low), 2), round(float(high), 2)) for tensor, (low, high) in ranges.items()}
+    {'input': (-2.31, 2.31), 'rectified': (0.0, 6.88)}
     """
     return {tensor: seen.range(calibration, bits[tensor]) for tensor, seen in observed(graph, inputs, bits).items()}
 
@@ -74,16 +79,21 @@ def observed(graph: Graph, inputs: np.ndarray, tensors: Container[str], bins: in
 
     The model runs twice over `inputs` [N, ...], once for the extremes and once to count; no activation is kept.
     bins : of the histograms of values
+
+    >>> from lib.examples import float_graph, inputs
+    >>> seen = observed(float_graph(), inputs(), ["rectified"])["rectified"]  # [16, 4, 8, 8]
+    >>> round(float(seen.limits[1]), 2), int(seen.values[0].sum())
+    (11.2, 4096)
     """
     pairs = defaultdict(list)
-    for key, x in views(graph, inputs, tensors):
+    for key, x in _views(graph, inputs, tensors):
         pairs[key].append(calibrate.minmax([x]))
     limits = {key: calibrate.minmax(found) for key, found in pairs.items()}
 
     frames = {key: calibrate.around_zero(limit) if key[1] == "values" else limit for key, limit in limits.items()}
     number = {"values": bins, "magnitudes": PERCENTILE_BINS}
     counts, edges = defaultdict(int), {}
-    for key, x in views(graph, inputs, tensors):
+    for key, x in _views(graph, inputs, tensors):
         found, edges[key] = calibrate.histogram([x], frames[key], number[key[1]])
         counts[key] += found
     return {
@@ -102,6 +112,14 @@ def observe(
     entropy_bins : a multiple of 128. 2048 is Migacz's choice; 128, ONNX Runtime's default, leaves the search a single
         candidate, the extremes
     The distributions have columns kind (weight or activation), layer, tensor, bin_low, bin_high, count.
+
+    >>> from lib.examples import float_graph, inputs
+    >>> ranges, distributions = observe(float_graph(), inputs(), percentile=99, entropy_bins=2048)
+    >>> ranges[ranges.tensor == "rectified"].round(1)
+       calibration     tensor  low  high
+    9       minmax  rectified  0.0  11.2
+    10  percentile  rectified  0.0   6.9
+    11     entropy  rectified  0.0   7.7
     """
     found = observed(graph, inputs, [*graph.inputs, *graph.producer], entropy_bins)
     rows = []
@@ -113,10 +131,10 @@ def observe(
         }
         rows += [(calibration, tensor, *limits) for calibration, limits in ranges.items()]
     ranges = pd.DataFrame(rows, columns=["calibration", "tensor", "low", "high"])
-    return ranges, distributions(graph, found)
+    return ranges, _distributions(graph, found)
 
 
-def views(graph: Graph, inputs: np.ndarray, tensors: Container[str]) -> Iterator[tuple[tuple[str, str], np.ndarray]]:
+def _views(graph: Graph, inputs: np.ndarray, tensors: Container[str]) -> Iterator[tuple[tuple[str, str], np.ndarray]]:
     """The activations called `tensors`, batch by batch: ((tensor, "values"), x) and ((tensor, "magnitudes"), |x|)."""
     for batch in activations(graph, inputs):
         for tensor in (tensor for tensor in batch if tensor in tensors):
@@ -124,7 +142,7 @@ def views(graph: Graph, inputs: np.ndarray, tensors: Container[str]) -> Iterator
             yield (tensor, "magnitudes"), np.abs(batch[tensor])
 
 
-def distributions(graph: Graph, found: dict[str, Observed]) -> pd.DataFrame:
+def _distributions(graph: Graph, found: dict[str, Observed]) -> pd.DataFrame:
     """Histograms of every layer's weight and input activation, in `BARS` bins around 0."""
     frames = []
     for layer in graph.layers:
@@ -141,7 +159,14 @@ def distributions(graph: Graph, found: dict[str, Observed]) -> pd.DataFrame:
 
 
 def read_ranges(path: str | Path) -> dict[str, dict[str, calibrate.Range]]:
-    """Ranges of a table written from `observe`: {calibration: {tensor: (low, high)}}, in float32 as they were."""
+    """Ranges of a table written from `observe`: {calibration: {tensor: (low, high)}}, in float32 as they were.
+
+    >>> from lib.examples import folder
+    >>> table = pd.DataFrame({"calibration": "minmax", "tensor": ["input"], "low": -1.5, "high": 2.0})
+    >>> table.to_csv(folder() / "ranges.csv", index=False)
+    >>> read_ranges(folder() / "ranges.csv")
+    {'minmax': {'input': (-1.5, 2.0)}}
+    """
     table = pd.read_csv(path).astype({"low": np.float32, "high": np.float32})
     return {
         calibration: dict(zip(rows["tensor"], zip(rows["low"], rows["high"], strict=True), strict=True))

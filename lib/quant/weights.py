@@ -19,6 +19,9 @@ class Weight:
     integers : int32, shape of the float weight
     scale, zero_point : float32 and int32, scalars or one per output channel, which are along `axis`
     symmetric : zero point 0 and the most negative integer unused
+
+    >>> Weight(np.int32([-3, 2]), np.float32(0.5), np.int32(1), bits=4, symmetric=False, axis=0).restored()
+    array([-2. ,  0.5], dtype=float32)
     """
 
     integers: np.ndarray
