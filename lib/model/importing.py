@@ -34,6 +34,14 @@ def read(path: str | Path) -> ModelProto:
 
     Raises InputError where the file is damaged, quantized or not of the ONNX standard, has NaN among its weights, or
     more than one input or output.
+
+    >>> from lib.examples import float_model, folder
+    >>> model = onnx.load(float_model())
+    >>> model.graph.node.extend([helper.make_node("Softmax", ["logits"], ["shares"])])
+    >>> model.graph.output[0].name = "shares"
+    >>> onnx.save(model, folder() / "shares.onnx")
+    >>> read(folder() / "shares.onnx").graph.output[0].name
+    'logits'
     """
     try:
         model = onnx.load(path)
@@ -64,11 +72,11 @@ def read(path: str | Path) -> ModelProto:
         raise InputError(f"{path}: input {next(found)} and output {next(found)}; a workload has one of each")
     if inputs[0].type.tensor_type.elem_type != TensorProto.FLOAT:
         raise InputError(f"{path}: the input {inputs[0].name!r} is not float32; export the model with one that is")
-    end_at_logits(model)
+    _end_at_logits(model)
     return model
 
 
-def end_at_logits(model: ModelProto) -> None:
+def _end_at_logits(model: ModelProto) -> None:
     """Cut off what turns logits into probabilities or a class."""
     graph = Graph(model)
     while (node := graph.producer.get(model.graph.output[0].name)) is not None and node.op_type in DECISIONS:
@@ -84,18 +92,23 @@ def standardized(given: ModelProto, path: str | Path, sample: Shape, classes: in
     path : of its file, for messages; sample, classes : what the data set has
     Raises InputError where the model takes samples of another size, has another number of outputs, or is beyond the
     tools that rewrite it.
+
+    >>> from lib.examples import float_model
+    >>> model = standardized(read(float_model()), float_model(), sample=(1, 8, 8), classes=3)
+    >>> [size.dim_param or size.dim_value for size in model.graph.input[0].type.tensor_type.shape.dim]
+    ['batch', 1, 8, 8]
     """
     model = ModelProto()
     model.CopyFrom(given)
-    batch = fix_sizes(model, path, sample)
+    batch = _fix_sizes(model, path, sample)
     try:
         if next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")) != OPSET:
             model = version_converter.convert_version(model, OPSET)
         model = folded(model)
-        free_batch(model, batch)
+        _free_batch(model, batch)
         global_average_pools(model)
-        flat_biases(model)
-        flat_output(model)
+        _flat_biases(model)
+        _flat_output(model)
         rename(model)
         model = onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
         onnx.checker.check_model(model, full_check=True)
@@ -108,7 +121,7 @@ def standardized(given: ModelProto, path: str | Path, sample: Shape, classes: in
     return model
 
 
-def fix_sizes(model: ModelProto, path: str | Path, sample: Shape) -> int:
+def _fix_sizes(model: ModelProto, path: str | Path, sample: Shape) -> int:
     """Give the input the data set's size; returns the number of samples that the model takes, 1 if that is free."""
     sizes = model.graph.input[0].type.tensor_type.shape.dim
     taken = [size.dim_value or None for size in sizes]
@@ -127,6 +140,12 @@ def folded(model: ModelProto) -> ModelProto:
     """The model after ONNX Runtime's basic optimizations, which keep to the standard's operators.
 
     Constants are folded; BatchNormalization, Mul and Add of constants become part of the layer in front of them.
+
+    >>> model = onnx.parser.parse_model('''<ir_version: 10, opset_import: ["": 20]>
+    ...     example (float[1] x) => (float[1] y) <float[1] a = {1}, float[1] b = {2}>
+    ...     {c = Add (a, b) y = Mul (x, c)}''')
+    >>> [node.op_type for node in folded(model).graph.node]
+    ['Mul']
     """
     with tempfile.TemporaryDirectory() as folder:
         options = onnxruntime.SessionOptions()
@@ -137,7 +156,7 @@ def folded(model: ModelProto) -> ModelProto:
         return onnx.load(options.optimized_model_filepath)
 
 
-def free_batch(model: ModelProto, batch: int) -> None:
+def _free_batch(model: ModelProto, batch: int) -> None:
     """Let a model made for `batch` samples take any number: a Reshape copies the first axis instead of naming it."""
     constants = Graph(model).initializers
     for index, node in enumerate(model.graph.node):
@@ -151,7 +170,7 @@ def free_batch(model: ModelProto, batch: int) -> None:
     model.graph.output[0].type.tensor_type.ClearField("shape")
 
 
-def flat_biases(model: ModelProto) -> None:
+def _flat_biases(model: ModelProto) -> None:
     """Store the bias of each Gemm as one number an output, [outputs], the one shape that quantizers know."""
     graph = Graph(model)
     for node in graph.nodes:
@@ -163,7 +182,7 @@ def flat_biases(model: ModelProto) -> None:
             model.graph.initializer.append(numpy_helper.from_array(flat, node.input[2]))
 
 
-def flat_output(model: ModelProto) -> None:
+def _flat_output(model: ModelProto) -> None:
     """Add a Flatten where the logits have axes of length 1 behind the classes, as after a global average pool."""
     output = model.graph.output[0]
     shape = Graph(model).shapes.get(output.name, ())
@@ -177,6 +196,12 @@ def rename(model: ModelProto) -> None:
 
     Nodes keep their names as far as possible; one without is called after its operator. What the exporter wrote about
     itself goes.
+
+    >>> model = onnx.parser.parse_model('''<ir_version: 10, opset_import: ["": 20]>
+    ...     example (float[1] "x:0") => (float[1] "y:0") {"a/b" = Relu ("x:0") "y:0" = Neg ("a/b")}''')
+    >>> rename(model)
+    >>> [(node.name, *node.input, *node.output) for node in model.graph.node]
+    [('relu', 'input', 'relu'), ('neg', 'relu', 'logits')]
     """
     graph = model.graph
     graph.doc_string = ""
@@ -211,6 +236,11 @@ def runner(model: ModelProto) -> Callable[[Tensor], Tensor]:
     """What a model from `read` computes, as a function of inputs [N, …]: logits [N, classes].
 
     Where the model takes a fixed number of samples it gets so many at a time, the last ones filled up.
+
+    >>> from lib.examples import float_model, inputs
+    >>> runner(read(float_model()))(torch.from_numpy(inputs(2))).round(decimals=1)
+    tensor([[ 6.1000,  5.5000,  1.1000],
+            [ 4.4000,  5.0000, -0.8000]])
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
@@ -232,6 +262,10 @@ def agreement(given: ModelProto, path: str | Path, inputs: np.ndarray) -> dict[s
     """How far the model at `path` is from the one from `read` that it was made of, as lib.model.export.compare.
 
     Raises InputError where the two disagree about more than one class in a hundred.
+
+    >>> from lib.examples import float_model, inputs
+    >>> agreement(read(float_model()), float_model(), inputs())
+    {'samples': 16, 'max_abs_difference': 0.0, 'same_class_share': 1.0}
     """
     found = compare(runner(given), path, inputs)
     if found["same_class_share"] < SAME_CLASS:

@@ -10,12 +10,21 @@ from lib.errors import InputError
 
 
 def global_average_pool(x: Tensor) -> Tensor:
-    """Mean over all spatial axes: [B, C, …] -> [B, C]."""
+    """Mean over all spatial axes: [B, C, …] -> [B, C].
+
+    >>> global_average_pool(torch.tensor([[[1.0, 3.0], [4.0, 4.0]]]))
+    tensor([[2., 4.]])
+    """
     return x.mean(tuple(range(2, x.ndim)))
 
 
 class SignalCNN1D(nn.Module):
-    """Three Conv1d + ReLU, global average pool, linear: [B, 1, 128] -> [B, 5]."""
+    """Three Conv1d + ReLU, global average pool, linear: [B, 1, 128] -> [B, 5].
+
+    >>> network = SignalCNN1D()
+    >>> network(torch.zeros(2, 1, 128)).shape, sum(weight.numel() for weight in network.parameters())
+    (torch.Size([2, 5]), 9253)
+    """
 
     input_shape = (1, 128)
 
@@ -34,7 +43,12 @@ class SignalCNN1D(nn.Module):
 
 
 class TinyCNN2D(nn.Module):
-    """Three Conv3x3 + BatchNorm + ReLU with two max pools, global average pool, linear: [B, 3, 32, 32] -> [B, 10]."""
+    """Three Conv3x3 + BatchNorm + ReLU with two max pools, global average pool, linear: [B, 3, 32, 32] -> [B, 10].
+
+    >>> network = TinyCNN2D()
+    >>> network(torch.zeros(2, 3, 32, 32)).shape, sum(weight.numel() for weight in network.parameters())
+    (torch.Size([2, 10]), 94762)
+    """
 
     input_shape = (3, 32, 32)
 
@@ -55,7 +69,11 @@ class TinyCNN2D(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Two Conv3x3 + BatchNorm with a shortcut; a 1x1 convolution carries the shortcut where the shape changes."""
+    """Two Conv3x3 + BatchNorm with a shortcut; a 1x1 convolution carries the shortcut where the shape changes.
+
+    >>> ResidualBlock(16, 32, stride=2)(torch.zeros(1, 16, 8, 8)).shape
+    torch.Size([1, 32, 4, 4])
+    """
 
     def __init__(self, channels_in: int, channels_out: int, stride: int):
         super().__init__()
@@ -79,6 +97,10 @@ class ResNet8(nn.Module):
     """MLPerf Tiny's image classification model: [B, 3, 32, 32] -> [B, 10].
 
     Source: Banbury et al., "MLPerf Tiny Benchmark", NeurIPS Datasets and Benchmarks 2021.
+
+    >>> network = ResNet8()
+    >>> network(torch.zeros(2, 3, 32, 32)).shape, sum(weight.numel() for weight in network.parameters())
+    (torch.Size([2, 10]), 77946)
     """
 
     input_shape = (3, 32, 32)
@@ -99,7 +121,12 @@ class ResNet8(nn.Module):
 
 
 class SeparableBlock(nn.Module):
-    """One Conv3x3 per channel, then a Conv1x1 over the channels, each with BatchNorm + ReLU."""
+    """One Conv3x3 per channel, then a Conv1x1 over the channels, each with BatchNorm + ReLU.
+
+    >>> block = SeparableBlock(4)
+    >>> block(torch.zeros(1, 4, 8, 8)).shape, block.conv_depthwise.weight.numel(), block.conv_pointwise.weight.numel()
+    (torch.Size([1, 4, 8, 8]), 36, 16)
+    """
 
     def __init__(self, channels: int):
         super().__init__()
@@ -123,6 +150,10 @@ class DSCNN(nn.Module):
 
     On images of even height and width, 4 and 1 pixels on both sides are the reference's padding "same".
     Source: mlcommons/tiny, benchmark/training/keyword_spotting/keras_model.py; Zhang et al., "Hello Edge", 2017.
+
+    >>> network = DSCNN()
+    >>> network(torch.zeros(2, 3, 32, 32)).shape, sum(weight.numel() for weight in network.parameters())
+    (torch.Size([2, 10]), 28170)
     """
 
     input_shape = (3, 32, 32)
@@ -145,7 +176,12 @@ NETWORKS = {"signal_cnn_1d": SignalCNN1D, "tiny_cnn_2d": TinyCNN2D, "resnet8": R
 
 
 def build(name: str, classes: int, seed: int = 0) -> nn.Module:
-    """The network called `name` with freshly drawn weights, the same for the same seed."""
+    """The network called `name` with freshly drawn weights, the same for the same seed.
+
+    >>> first, second = build("signal_cnn_1d", classes=5, seed=3), build("signal_cnn_1d", classes=5, seed=3)
+    >>> first.fc.weight.shape, torch.equal(first.fc.weight, second.fc.weight)
+    (torch.Size([5, 64]), True)
+    """
     torch.manual_seed(seed)
     return NETWORKS[name](classes)
 
@@ -154,6 +190,11 @@ def restore(name: str, path: str | Path) -> nn.Module:
     """The network called `name` with the weights of a .pth file, in evaluation mode.
 
     Raises InputError where the file is damaged, is not a plain dictionary of tensors, or belongs to another network.
+
+    >>> from lib.examples import folder
+    >>> torch.save(build("signal_cnn_1d", classes=4).state_dict(), folder() / "signal.pth")
+    >>> restore("signal_cnn_1d", folder() / "signal.pth").fc
+    Linear(in_features=64, out_features=4, bias=True)
     """
     try:
         weights = torch.load(path, weights_only=True)

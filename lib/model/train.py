@@ -29,6 +29,9 @@ class Recipe:
         (progressive resizing, as in Tan and Le, "EfficientNetV2", ICML 2021)
     plain_epochs : the last epochs, on images as they are, which is what the network will be asked about (He et al.,
         "Data augmentation revisited: rethinking the distribution gap between clean and augmented data", 2019)
+
+    >>> Recipe(epochs=30, batch=256, learning_rate=0.3, plain_epochs=3)
+    Recipe(epochs=30, batch=256, learning_rate=0.3, weight_decay=5e-05, small_epochs=0, plain_epochs=3)
     """
 
     epochs: int
@@ -40,7 +43,11 @@ class Recipe:
 
 
 def padded(images: Tensor) -> Tensor:
-    """Images [N, C, H, W] with a border of zeros, as [N, H + 2·SHIFT, W + 2·SHIFT, C]."""
+    """Images [N, C, H, W] with a border of zeros, as [N, H + 2·SHIFT, W + 2·SHIFT, C].
+
+    >>> padded(torch.ones(2, 3, 32, 32)).shape
+    torch.Size([2, 40, 40, 3])
+    """
     return functional.pad(images.permute(0, 2, 3, 1), (0, 0, *(SHIFT,) * 4))
 
 
@@ -49,6 +56,13 @@ def augment(samples: Tensor, index: Tensor, size: tuple[int, int], generator: to
 
     samples : from `padded`; index : which of them [B]; size : height and width of the crops [pixels]
     Returns [B, C, *size] in channels-last memory.
+
+    >>> samples = padded(torch.arange(1.0, 5).reshape(1, 1, 1, 4))  # an image of one row: 1 2 3 4
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> augment(samples, torch.tensor([0, 0, 0]), (9, 8), generator)[:, 0].amax(1)
+    tensor([[4., 3., 2., 1., 0., 0., 0., 0.],
+            [0., 1., 2., 3., 4., 0., 0., 0.],
+            [0., 0., 0., 0., 4., 3., 2., 1.]])
     """
     top, left = (
         torch.randint(0, whole - part + 1, (len(index), 1), generator=generator)
@@ -61,19 +75,28 @@ def augment(samples: Tensor, index: Tensor, size: tuple[int, int], generator: to
 
 
 def plain(samples: Tensor, index: Tensor) -> Tensor:
-    """The images themselves, without the border of `padded`."""
+    """The images themselves, without the border of `padded`.
+
+    >>> images = torch.arange(8.0).reshape(2, 1, 2, 2)
+    >>> plain(padded(images), torch.tensor([1])).tolist()
+    [[[[4.0, 5.0], [6.0, 7.0]]]]
+    """
     return samples[index, SHIFT:-SHIFT, SHIFT:-SHIFT].permute(0, 3, 1, 2)
 
 
 def accuracy(network: nn.Module, x: Tensor, y: Tensor, batch: int = 200) -> float:
-    """Share of samples classified correctly, 0 … 1."""
+    """Share of samples classified correctly, 0 … 1.
+
+    >>> accuracy(nn.Identity(), torch.tensor([[0.1, 0.9], [0.8, 0.2]]), torch.tensor([1, 1]))
+    0.5
+    """
     network.eval()
     with torch.inference_mode():
         classes = torch.cat([network(part).argmax(1) for part in x.split(batch)])
     return (classes == y).float().mean().item()
 
 
-def native_bfloat16() -> bool:
+def _native_bfloat16() -> bool:
     """Whether this CPU multiplies bfloat16 in hardware, so that mixed precision pays."""
     capabilities = torch.cpu.get_capabilities()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
@@ -82,7 +105,17 @@ def native_bfloat16() -> bool:
 def train(
     name: str, dataset: Dataset, recipe: Recipe, seed: int, threads: int, log: logging.Logger
 ) -> tuple[nn.Module, pd.DataFrame]:
-    """Train the network `name` from freshly drawn weights: see `fit`."""
+    """Train the network `name` from freshly drawn weights: see `fit`.
+
+    >>> from dataclasses import replace
+    >>> from lib.examples import dataset
+    >>> given = dataset()
+    >>> signals = replace(given, train_x=given.train_x.reshape(32, 1, 64), test_x=given.test_x.reshape(32, 1, 64))
+    >>> recipe = Recipe(epochs=1, batch=16, learning_rate=0.01)
+    >>> network, history = train("signal_cnn_1d", signals, recipe, seed=0, threads=1, log=logging.getLogger())
+    >>> network.fc.out_features, network.training, history["epoch"].tolist()
+    (3, False, [1])
+    """
     return fit(build(name, len(dataset.classes), seed), dataset, recipe, seed, threads, log)
 
 
@@ -93,6 +126,12 @@ def fit(
 
     Deterministic for a seed and a number of threads on one kind of CPU. Products are in bfloat16 (autocast) where the
     CPU has it, weights and sums in float32; the columns are those of the table `training`.
+
+    >>> from lib.examples import dataset
+    >>> network, recipe = nn.Sequential(nn.Flatten(), nn.Linear(64, 3)), Recipe(20, 16, 0.1, plain_epochs=20)
+    >>> network, history = fit(network, dataset(), recipe, seed=0, threads=1, log=logging.getLogger())
+    >>> float(history["test_accuracy"].iloc[-1])
+    1.0
     """
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
@@ -125,7 +164,7 @@ def fit(
             else:
                 x = augment(samples, index, size, generator) if augmented else plain(samples, index)
             y = labels[index]
-            with torch.autocast("cpu", torch.bfloat16, enabled=native_bfloat16()):
+            with torch.autocast("cpu", torch.bfloat16, enabled=_native_bfloat16()):
                 logits = network(x)
                 loss = functional.cross_entropy(logits.float(), y)
             optimizer.zero_grad()

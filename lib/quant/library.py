@@ -40,6 +40,13 @@ def quantized(network: nn.Module, inputs: Tensor, weight_bits: int, activation_b
     """The network after equalization, calibration, `rounding` of the weights and bias correction, as the library does.
 
     network : with batch normalization folded; inputs : calibration samples [N, C, …]; rounding : of ROUNDINGS
+
+    >>> from lib.model.networks import SeparableBlock
+    >>> x = torch.linspace(-1, 1, 64).reshape(1, 4, 4, 4)
+    >>> block = fold_batch_norm(SeparableBlock(4))
+    >>> weight = quantized(block, x, weight_bits=4, activation_bits=8, rounding="GPTQ").conv_pointwise.quant_weight()
+    >>> int(weight.bit_width), weight.scale.shape, int(weight.int().abs().max())
+    (4, torch.Size([4, 1, 1, 1]), 7)
     """
     batches = inputs.split(BATCH)
     model = value_trace(network, value_args={"x": batches[0]})
@@ -86,6 +93,13 @@ def library_study(
 
     network : trained; inputs : calibration samples, normalized as x is; widths : bits of weights and of activations;
     roundings : of ROUNDINGS
+
+    >>> from lib.model.networks import build
+    >>> x, network = np.linspace(-1, 1, 32, dtype=np.float32).reshape(4, 1, 8), build("signal_cnn_1d", 5).eval()
+    >>> labels = predicted(network, torch.from_numpy(x))
+    >>> (row,) = library_study(network, x, x, labels, [(8, 8)], ["GPTQ"])
+    >>> row["technique"], row["accuracy"]
+    ('equalization, GPTQ, bias correction', 1.0)
     """
     network, inputs, x = fold_batch_norm(network), torch.from_numpy(inputs), torch.from_numpy(x)
     float32_right = predicted(network, x) == labels
@@ -104,6 +118,10 @@ def library_study(
 
 
 def predicted(network: nn.Module, x: Tensor) -> np.ndarray:
-    """The class [N] that the network names for each input."""
+    """The class [N] that the network names for each input.
+
+    >>> predicted(nn.Identity(), torch.tensor([[0.1, 0.9], [0.8, 0.2]]))
+    array([1, 0])
+    """
     with torch.inference_mode():
         return torch.cat([network(part).argmax(1) for part in x.split(BATCH)]).numpy()
