@@ -5,4 +5,10 @@ class InputError(ValueError):
     """Bad input, said in one line: what is wrong, where, and what to do.
 
     Jobs print this line alone, without a traceback, and exit with 1.
+
+    >>> from lib.graph import load
+    >>> load("none.onnx")
+    Traceback (most recent call last):
+        ...
+    lib.errors.InputError: none.onnx: no such model file
     """

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+from PIL import Image
 
 from lib.data.dataset import Dataset
 from lib.graph import Graph, load
@@ -59,7 +60,11 @@ def inputs(samples: int = 16) -> np.ndarray:
 
 @cache
 def folder() -> Path:
-    """A temporary folder for the models, removed at the end of the process."""
+    """A temporary folder for what the examples write, removed at the end of the process.
+
+    >>> (folder() / "notes.txt").write_text("here until the process ends")
+    27
+    """
     path = Path(tempfile.mkdtemp())
     atexit.register(shutil.rmtree, path, ignore_errors=True)
     return path
@@ -138,3 +143,19 @@ def agrees(model: onnx.ModelProto) -> np.ndarray:
     0.8125
     """
     return logits(model, inputs()).argmax(axis=1) == logits(float_graph().model, inputs()).argmax(axis=1)
+
+
+@cache
+def pictures() -> Path:
+    """The pictures of the data set as a folder of train/<class>/*.png and test/<class>/*.png.
+
+    >>> sorted(path.name for path in (pictures() / "test").iterdir())
+    ['middle', 'narrow', 'wide']
+    """
+    data, path = dataset(), folder() / "pictures"
+    for split, x, y in (("train", data.train_x, data.train_y), ("test", data.test_x, data.test_y)):
+        for index, (picture, label) in enumerate(zip(x, y, strict=True)):
+            file = path / split / data.classes[label] / f"{index}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(picture[0]).save(file)
+    return path

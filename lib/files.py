@@ -41,7 +41,14 @@ def whole(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def whole_folder(path: str | Path) -> Iterator[Path]:
-    """A temporary folder beside `path` that replaces it when the block ends well, and vanishes when it does not."""
+    """A temporary folder beside `path` that replaces it when the block ends well, and vanishes when it does not.
+
+    >>> from lib.examples import folder
+    >>> with whole_folder(folder() / "pair") as temporary:
+    ...     write_text("complete", temporary / "a.txt")
+    >>> [path.name for path in (folder() / "pair").iterdir()]
+    ['a.txt']
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
@@ -55,30 +62,68 @@ def whole_folder(path: str | Path) -> Iterator[Path]:
 
 
 def write_text(text: str, path: str | Path) -> None:
-    """Write `text` to `path`, whole or not at all."""
+    """Write `text` to `path`, whole or not at all.
+
+    >>> from lib.examples import folder
+    >>> write_text("int8", folder() / "a.txt")
+    >>> (folder() / "a.txt").read_text()
+    'int8'
+    """
     with whole(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(value: object, path: str | Path) -> None:
-    """Write `value` as indented JSON, whole or not at all."""
+    """Write `value` as indented JSON, whole or not at all.
+
+    >>> from lib.examples import folder
+    >>> write_json({"bits": [8, 4]}, folder() / "a.json")
+    >>> print((folder() / "a.json").read_text(), end="")
+    {
+      "bits": [
+        8,
+        4
+      ]
+    }
+    """
     write_text(json.dumps(value, indent=2) + "\n", path)
 
 
 def write_csv(frame, path: str | Path) -> None:
-    """Write a pandas DataFrame without its index, whole or not at all."""
+    """Write a pandas DataFrame without its index, whole or not at all.
+
+    >>> import pandas as pd
+    >>> from lib.examples import folder
+    >>> write_csv(pd.DataFrame({"bits": [8, 4], "accuracy": [0.79, 0.76]}), folder() / "a.csv")
+    >>> print((folder() / "a.csv").read_text(), end="")
+    bits,accuracy
+    8,0.79
+    4,0.76
+    """
     with whole(path) as temporary:
         frame.to_csv(temporary, index=False)
 
 
 def write_arrays(path: str | Path, **arrays: np.ndarray) -> None:
-    """Write named arrays as .npz, whole or not at all."""
+    """Write named arrays as .npz, whole or not at all.
+
+    >>> from lib.examples import folder
+    >>> write_arrays(folder() / "a.npz", weight=np.int8([1, -2]), scale=np.float32(0.5))
+    >>> sorted(np.load(folder() / "a.npz"))
+    ['scale', 'weight']
+    """
     with whole(path) as temporary:
         np.savez(temporary, **arrays)
 
 
 def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
-    """All arrays of an .npz file by name; raises InputError where the file is damaged or holds pickled objects."""
+    """All arrays of an .npz file by name; raises InputError where the file is damaged or holds pickled objects.
+
+    >>> from lib.examples import folder
+    >>> write_arrays(folder() / "b.npz", weight=np.int8([1, -2]))
+    >>> read_arrays(folder() / "b.npz")
+    {'weight': array([ 1, -2], dtype=int8)}
+    """
     try:
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}

@@ -20,6 +20,13 @@ class ComputeLayer:
 
     kernel, strides, dilations : one integer per spatial axis; pads as in ONNX (all begins, then all ends).
     For Gemm and MatMul these are empty. `macs` counts multiply-accumulates of one sample.
+
+    >>> from lib.examples import float_model
+    >>> layer = load(float_model()).layers[0]
+    >>> layer.weight_shape, layer.output_shape, layer.pads
+    ((4, 1, 3, 3), (1, 4, 8, 8), (1, 1, 1, 1))
+    >>> layer.macs_per_output, layer.macs, layer.parameters
+    (9, 2304, 40)
     """
 
     name: str
@@ -59,7 +66,15 @@ class ComputeLayer:
 
 
 class Graph:
-    """A loaded ONNX model. The batch dimension of its inputs, where it is symbolic, counts as 1 in all shapes."""
+    """A loaded ONNX model. The batch dimension of its inputs, where it is symbolic, counts as 1 in all shapes.
+
+    >>> from lib.examples import float_model
+    >>> graph = load(float_model())
+    >>> graph.inputs, graph.shapes["pooled"], graph.producer["pooled"].op_type
+    (['input'], (1, 4, 1, 1), 'GlobalAveragePool')
+    >>> graph.initializers["conv_weight"].shape
+    (4, 1, 3, 3)
+    """
 
     def __init__(self, model: ModelProto, path: str = "<model>"):
         self.model = model
@@ -165,7 +180,11 @@ class Graph:
 
 
 def attributes(node: NodeProto) -> dict:
-    """A node's attributes as Python values; strings decoded."""
+    """A node's attributes as Python values; strings decoded.
+
+    >>> attributes(onnx.helper.make_node("Conv", ["x", "w"], ["y"], strides=[2, 2], auto_pad="SAME_UPPER"))
+    {'auto_pad': 'SAME_UPPER', 'strides': [2, 2]}
+    """
     values = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
     return {name: value.decode() if isinstance(value, bytes) else value for name, value in values.items()}
 
@@ -198,6 +217,10 @@ def load(path: str | Path, weights: bool = True) -> Graph:
 
     weights : False skips external data, for graphs whose weights are absent or not needed.
     External data is read from inside the model's own folder only (onnx refuses other places).
+
+    >>> from lib.examples import float_model
+    >>> [(layer.name, layer.op) for layer in load(float_model()).layers]
+    [('features', 'Conv'), ('logits', 'Gemm')]
     """
     try:
         model = onnx.load(path, load_external_data=weights)

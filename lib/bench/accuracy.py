@@ -10,6 +10,11 @@ def classes(session: ort.InferenceSession, inputs: np.ndarray, threads: int = 1,
     """The class [N] of each sample [N, C, …]: that of its largest logit.
 
     `threads` batches run side by side: small operators gain nothing from threads of their own.
+
+    >>> from lib.bench.session import open_session
+    >>> from lib.examples import float_model, inputs
+    >>> classes(open_session(float_model()), inputs(4)).tolist()
+    [0, 1, 1, 1]
     """
     name = session.get_inputs()[0].name
 

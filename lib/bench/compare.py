@@ -22,7 +22,11 @@ log = logging.getLogger(__name__)
 
 
 def columns(path: Path) -> dict[str, str]:
-    """The scheme columns of a quantized model, which is named after its scheme."""
+    """The scheme columns of a quantized model, which is named after its scheme.
+
+    >>> list(columns(Path("results/quant/ds_cnn/qdq_uint8_channel_minmax.onnx")).values())
+    ['qdq_uint8_channel_minmax', 'qdq', 'uint8', 'channel', 'minmax']
+    """
     return Scheme.parse(path.stem).columns()
 
 
@@ -32,6 +36,15 @@ def measure_accuracy(
     """Accuracy on all samples, its 95 % interval, and file size in kB (1000 bytes); a row per model, float32 first.
 
     Also the classes [N] that each model names, by scheme.
+
+    >>> from lib.examples import dataset, float_model, quantized_model
+    >>> table, predictions = measure_accuracy(float_model(), [quantized_model()], *dataset().test(), threads=1)
+    >>> table[["scheme", "samples"]].values.tolist()
+    [['float32', 32], ['qoperator_uint8_channel_minmax', 32]]
+    >>> table.loc[0, ["accuracy", "ci_low", "ci_high"]].astype(float).round(3).tolist()
+    [0.312, 0.18, 0.486]
+    >>> predictions["float32"].shape
+    (32,)
     """
     rows, predictions = [], {}
     for path, scheme in [(float32, FLOAT32), *((path, columns(path)) for path in quantized)]:
@@ -50,7 +63,15 @@ def measure_accuracy(
 def measure_latency(
     float32: Path, quantized: Sequence[Path], inputs: np.ndarray, batch: int, rounds: int, seed: int
 ) -> pd.DataFrame:
-    """Wall-clock time of a call on one thread, at batch 1 and at `batch`; a row per batch and model, float32 first."""
+    """Wall-clock time of a call on one thread, at batch 1 and at `batch`; a row per batch and model, float32 first.
+
+    >>> from lib.examples import float_model, inputs, quantized_model
+    >>> table = measure_latency(float_model(), [quantized_model()], inputs(4), batch=4, rounds=10, seed=0)
+    >>> table.groupby("batch").speedup.first().tolist()  # of float32 over itself
+    [1.0, 1.0]
+    >>> bool((table.p50_ms > 0).all()), len(table)
+    (True, 4)
+    """
     paths, rng, rows = [float32, *quantized], np.random.default_rng(seed), []
     sessions = [open_session(path) for path in paths]
     name = sessions[0].get_inputs()[0].name

@@ -11,7 +11,12 @@ import numpy as np
 
 @contextmanager
 def pinned(threads: int = 1) -> Iterator[None]:
-    """Keep the calling thread, and those that it starts, on `threads` cores, and the garbage collector quiet."""
+    """Keep the calling thread, and those that it starts, on `threads` cores, and the garbage collector quiet.
+
+    >>> with pinned():
+    ...     print(gc.isenabled(), len(os.sched_getaffinity(0)))
+    False 1
+    """
     cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
     try:
         if cores:
@@ -36,6 +41,11 @@ def interleaved(
     Clock changes and other processes then meet every model, and times of one round can be compared as pairs.
     Each timed call follows its untimed warm-up, which brings the model's weights back into the caches that the
     models before it have filled; one whole round at the start is not counted.
+
+    >>> calls = [lambda: sum(range(10)), lambda: sum(range(10_000))]
+    >>> seconds = interleaved(calls, calls, rounds=5, rng=np.random.default_rng(0))
+    >>> seconds.shape, bool(np.median(seconds[:, 1]) > np.median(seconds[:, 0]))
+    ((5, 2), True)
     """
     seconds = np.empty((rounds + 1, len(calls)))
     with pinned(threads):

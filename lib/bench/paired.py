@@ -14,6 +14,11 @@ def comparisons(labels: np.ndarray, predictions: dict[str, np.ndarray]) -> pd.Da
     labels : classes [N]; predictions : classes [N] by scheme, "float32" among them
     Columns first, second, samples, only_first_right, only_second_right, p_value, p_holm. The most accurate one was
     chosen on the same samples, so p_holm is corrected for all pairs, of which these are the ones that matter.
+
+    >>> labels, guess = np.zeros(20, int), lambda wrong: np.arange(20) < wrong
+    >>> table = comparisons(labels, {"float32": guess(1), "W8": guess(2), "W4": guess(8)})
+    >>> table[["first", "second", "only_first_right", "p_value", "p_holm"]].round(4).values.tolist()
+    [['float32', 'W8', 1, 1.0, 1.0], ['float32', 'W4', 7, 0.0156, 0.0469], ['W8', 'W4', 6, 0.0312, 0.0625]]
     """
     right = {scheme: classes == labels for scheme, classes in predictions.items()}
     schemes = [scheme for scheme in right if scheme != "float32"]

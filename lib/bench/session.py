@@ -11,6 +11,10 @@ def open_session(path: str | Path, threads: int = 1) -> ort.InferenceSession:
     """A CPU session of `threads` threads; one thread is the calling one.
 
     Raises InputError where ONNX Runtime cannot load the file.
+
+    >>> from lib.examples import float_model
+    >>> [output.name for output in open_session(float_model()).get_outputs()]
+    ['logits']
     """
     options = ort.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1

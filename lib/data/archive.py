@@ -15,7 +15,15 @@ DAMAGES = (tarfile.TarError, lzma.LZMAError, zlib.error, EOFError, OSError)
 
 @contextmanager
 def opened(path: Path) -> Iterator[tarfile.TarFile]:
-    """The tar (plain, gz, bz2 or xz) at `path`; damage found while it is read raises InputError."""
+    """The tar (plain, gz, bz2 or xz) at `path`; damage found while it is read raises InputError.
+
+    >>> from lib.examples import float_model, folder
+    >>> with tarfile.open(folder() / "models.tar", "w") as made:
+    ...     made.add(float_model(), "float.onnx")
+    >>> with opened(folder() / "models.tar") as archive:
+    ...     archive.getnames()
+    ['float.onnx']
+    """
     try:
         with tarfile.open(path) as archive:
             yield archive
@@ -25,7 +33,15 @@ def opened(path: Path) -> Iterator[tarfile.TarFile]:
 
 
 def members(archive: tarfile.TarFile) -> list[tarfile.TarInfo]:
-    """Files and folders of the archive, in its order; raises tarfile.ReadError where the archive breaks off."""
+    """Files and folders of the archive, in its order; raises tarfile.ReadError where the archive breaks off.
+
+    >>> from lib.examples import folder, pictures
+    >>> with tarfile.open(folder() / "pictures.tar", "w") as made:
+    ...     made.add(pictures() / "test", "test")
+    >>> with opened(folder() / "pictures.tar") as archive:
+    ...     sorted(member.name for member in members(archive) if member.isdir())
+    ['test', 'test/middle', 'test/narrow', 'test/wide']
+    """
     listed = [member for member in archive if member.isfile() or member.isdir()]
     # tarfile takes a cut or damaged header for the end; the true end is a block of zeros.
     archive.fileobj.seek(archive.offset)
@@ -35,6 +51,12 @@ def members(archive: tarfile.TarFile) -> list[tarfile.TarInfo]:
 
 
 def sha256_of(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file."""
+    """Hexadecimal SHA-256 of a file.
+
+    >>> from lib.examples import folder
+    >>> _ = (folder() / "abc.bin").write_bytes(b"abc")
+    >>> sha256_of(folder() / "abc.bin")  # as in FIPS 180-2, appendix B.1
+    'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad'
+    """
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -15,7 +15,13 @@ DAMAGES = (OSError, ValueError, TypeError, EOFError, KeyError, zlib.error, zipfi
 
 
 def stored(path: Path) -> dict[str, np.ndarray]:
-    """The file's arrays by name; nothing is unpickled."""
+    """The file's arrays by name; nothing is unpickled.
+
+    >>> from lib.examples import folder
+    >>> np.savez(folder() / "labels.npz", train_y=np.arange(3))
+    >>> stored(folder() / "labels.npz")
+    {'train_y': array([0, 1, 2])}
+    """
     try:
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
@@ -25,7 +31,16 @@ def stored(path: Path) -> dict[str, np.ndarray]:
 
 
 def checked(x: np.ndarray, y: np.ndarray, split: str, path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Samples as uint8 or float32 and labels as int64; raises InputError where they are of other kinds or shapes."""
+    """Samples as uint8 or float32 and labels as int64; raises InputError where they are of other kinds or shapes.
+
+    >>> x, y = checked(np.zeros((2, 1, 4)), np.uint8([0, 1]), "train", Path("mine.npz"))
+    >>> x.dtype, y.dtype
+    (dtype('float32'), dtype('int64'))
+    >>> checked(np.zeros((2, 1, 4)), np.array([0]), "train", Path("mine.npz"))
+    Traceback (most recent call last):
+        ...
+    lib.errors.InputError: mine.npz: train_y is int64 (1,); labels are integers from 0, one for each of the 2 samples
+    """
     if x.ndim < 2 or not x.size or (x.dtype != np.uint8 and x.dtype.kind != "f"):
         problem = f"{x.dtype} {x.shape}; samples are uint8 or float, [N, channels, …]"
         raise InputError(f"{path}: {split}_x is {problem}")
@@ -47,6 +62,13 @@ def read(
     limits : at most so many samples per split, drawn evenly over the classes; None for all
     Without names in the file the classes are called by their numbers.
     Raises InputError where the file is damaged or its arrays do not make a labelled data set.
+
+    >>> from lib.examples import folder
+    >>> x, y = np.zeros((4, 1, 8), np.uint8), np.array([0, 0, 0, 1])
+    >>> np.savez(folder() / "mine.npz", train_x=x, train_y=y, test_x=x, test_y=y, classes=["cat", "dog"])
+    >>> *_, test_y, classes = read(folder() / "mine.npz", {"train": None, "test": 2}, np.random.default_rng(0))
+    >>> test_y.tolist(), classes
+    ([0, 1], ('cat', 'dog'))
     """
     arrays = stored(path)
     for name in (f"{split}_{letter}" for split in SPLITS for letter in "xy"):

@@ -20,6 +20,14 @@ class Dataset:
     train_y, test_y : labels [N], int64, 0 … len(classes) - 1
     mean, std : normalization per channel [C], in units of the stored samples
     classes : names of the classes; name : what tables and figures call this data set
+
+    >>> from lib.examples import dataset
+    >>> data = dataset()
+    >>> inputs, labels = data.test(3)
+    >>> inputs.shape, [data.classes[label] for label in labels]
+    ((3, 1, 8, 8), ['wide', 'wide', 'narrow'])
+    >>> data.calibration(8, seed=0).shape
+    (8, 1, 8, 8)
     """
 
     train_x: np.ndarray
@@ -114,7 +122,13 @@ def evenly(labels: np.ndarray, limit: int | None, rng: np.random.Generator) -> n
 
 
 def load(path: str | Path) -> Dataset:
-    """Read a data set; raises InputError where the file is damaged or lacks an array."""
+    """Read a data set; raises InputError where the file is damaged or lacks an array.
+
+    >>> from lib.examples import dataset, folder
+    >>> dataset().save(folder() / "stripes.npz")
+    >>> load(folder() / "stripes.npz").classes
+    ('narrow', 'middle', 'wide')
+    """
     arrays = read_arrays(path)
     missing = [key for key in KEYS if key not in arrays]
     if missing:

@@ -21,7 +21,11 @@ Entry = tuple[str, Callable[[], bytes] | None]
 
 
 class File(NamedTuple):
-    """An image file: its path in the set, its place in the listing, and what reads its bytes."""
+    """An image file: its path in the set, its place in the listing, and what reads its bytes.
+
+    >>> File("train/cat/0.png", 0, lambda: b"PNG").read()
+    b'PNG'
+    """
 
     name: str
     place: int
@@ -30,7 +34,13 @@ class File(NamedTuple):
 
 @contextmanager
 def listing(path: Path) -> Iterator[list[Entry]]:
-    """Paths in a folder or tar, in the order that reads fastest, with what reads each file; None for folders."""
+    """Paths in a folder or tar, in the order that reads fastest, with what reads each file; None for folders.
+
+    >>> from lib.examples import pictures
+    >>> with listing(pictures()) as entries:
+    ...     sorted(name for name, read in entries if read is None)
+    ['test/middle', 'test/narrow', 'test/wide', 'train/middle', 'train/narrow', 'train/wide']
+    """
     if path.is_dir():
         found = [entry for depth in ("*/*", "*/*/*") for entry in path.glob(depth)]
         yield [(entry.relative_to(path).as_posix(), None if entry.is_dir() else entry.read_bytes) for entry in found]
@@ -46,6 +56,10 @@ def by_class(entries: list[Entry]) -> dict[str, dict[str, list[File]]]:
     """{split: {class: its image files}}, classes and files in alphabetical order.
 
     Folders above train/ and test/, hidden files and files of other kinds are passed over.
+
+    >>> found = by_class([("pets/train/cat/0.png", bytes), ("pets/train/cat/notes.txt", bytes), ("pets/test/cat", None)])
+    >>> [file.name for file in found["train"]["cat"]], found["test"]
+    (['pets/train/cat/0.png'], {'cat': []})
     """
     found = {split: {} for split in SPLITS}
     for place, (name, read) in enumerate(entries):
@@ -62,7 +76,13 @@ def by_class(entries: list[Entry]) -> dict[str, dict[str, list[File]]]:
 
 
 def check(found: dict[str, dict[str, list[File]]], path: Path) -> None:
-    """Raise InputError for no images, a class without any, a single class, or classes that differ between splits."""
+    """Raise InputError for no images, a class without any, a single class, or classes that differ between splits.
+
+    >>> check(by_class([("train/cat/0.png", bytes), ("test/cat/0.png", bytes)]), Path("pets"))
+    Traceback (most recent call last):
+        ...
+    lib.errors.InputError: pets: only one class, 'cat'; classification needs two or more
+    """
     if not any(files for classes in found.values() for files in classes.values()):
         raise InputError(f"{path}: no images; {EXPECTED}")
     for split, other in (SPLITS, SPLITS[::-1]):
@@ -75,7 +95,13 @@ def check(found: dict[str, dict[str, list[File]]], path: Path) -> None:
 
 
 def pixels(image: Image.Image, size: tuple[int, int] | None = None, channels: int = 3) -> np.ndarray:
-    """An image as uint8 [channels, height, width], RGB or grey (1); stretched to `size`, transparent parts on white."""
+    """An image as uint8 [channels, height, width], RGB or grey (1); stretched to `size`, transparent parts on white.
+
+    >>> pixels(Image.new("RGB", (3, 2), (255, 0, 9)))[:, 0, 0].tolist()
+    [255, 0, 9]
+    >>> pixels(Image.new("RGBA", (3, 2)), size=(1, 2), channels=1).tolist()  # transparent
+    [[[255, 255]]]
+    """
     if image.mode.startswith("I"):  # 16-bit grey; conversion would clip it
         image = Image.fromarray((np.asarray(image) // 256).astype(np.uint8))
     if image.has_transparency_data:
@@ -88,7 +114,13 @@ def pixels(image: Image.Image, size: tuple[int, int] | None = None, channels: in
 
 
 def decode(file: File, size: tuple[int, int] | None, channels: int, path: Path) -> np.ndarray:
-    """An image file as `pixels`, turned as its EXIF data says; InputError names an unreadable one."""
+    """An image file as `pixels`, turned as its EXIF data says; InputError names an unreadable one.
+
+    >>> png = BytesIO()
+    >>> Image.new("L", (2, 1), 40).save(png, "PNG")
+    >>> decode(File("train/cat/0.png", 0, png.getvalue), None, 1, Path("pets")).tolist()
+    [[[40, 40]]]
+    """
     try:
         with Image.open(BytesIO(file.read()), formats=("PNG", "JPEG")) as image:
             return pixels(ImageOps.exif_transpose(image), size, channels)
@@ -108,6 +140,12 @@ def read(
     size : height and width [pixels], one number if they are the same; None for those of the first training image
     limits : at most so many images per split, drawn evenly over the classes; None for all
     channels : 3 for RGB, 1 for grey
+
+    >>> from lib.examples import pictures
+    >>> limits, rng = {"train": 6, "test": None}, np.random.default_rng(0)
+    >>> train_x, train_y, test_x, test_y, classes = read(pictures(), None, limits, rng, channels=1)
+    >>> train_x.shape, test_x.shape, train_y.tolist(), classes
+    ((6, 1, 8, 8), (32, 1, 8, 8), [0, 0, 1, 1, 2, 2], ('middle', 'narrow', 'wide'))
     """
     with listing(path) as entries:
         found = by_class(entries)

@@ -25,6 +25,11 @@ def find(source: str, path: str | None, release: cifar.Release) -> Path | None:
 
     None, with a warning, where all that fails and source is "auto"; for "cifar10", and for a path that does not exist,
     InputError.
+
+    >>> find("auto", "none", cifar.CIFAR10)
+    Traceback (most recent call last):
+        ...
+    lib.errors.InputError: none: no such file or folder; mend datasets.images.path or EDGEINT8_IMAGES
     """
     if path:
         given = Path(path).expanduser()
@@ -61,6 +66,11 @@ def images(
     name : of images at `path` that are not CIFAR-10; by default the last part of the path
     train, test : at most so many images, drawn evenly over the classes; None for all
     Raises InputError for damaged, missing or unusable images.
+
+    >>> from lib.examples import pictures
+    >>> dataset, origin = images("auto", str(pictures()), size=16, seed=0, train=6)
+    >>> dataset.train_x.shape, dataset.name, origin
+    ((6, 3, 16, 16), 'pictures', {'source': 'pictures', 'sha256': None, 'synthetic': False})
     """
     rng = np.random.default_rng([seed, 0])
     found = find(source, path, release)
@@ -87,7 +97,13 @@ def images(
 def limited(
     x: np.ndarray, y: np.ndarray, limit: int | None, size: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """At most `limit` images and their labels, as size x size pixels."""
+    """At most `limit` images and their labels, as size x size pixels.
+
+    >>> x, y = np.full((4, 3, 32, 32), 200, np.uint8), np.array([0, 0, 0, 1])
+    >>> x, y = limited(x, y, 2, 8, np.random.default_rng(0))
+    >>> x.shape, y.tolist(), np.unique(x).tolist()
+    ((2, 3, 8, 8), [0, 1], [200])
+    """
     kept = evenly(y, limit, rng)
     x = np.ascontiguousarray(x[kept])
     if x.shape[2:] != (size, size):

@@ -29,6 +29,13 @@ def own(
         by default those of the training samples
     train, test : at most so many samples, drawn evenly over the classes; None for all
     Raises InputError for damaged, missing or unusable data.
+
+    >>> from lib.examples import pictures
+    >>> dataset, origin = own(pictures(), "stripes", seed=0, size=[8, 12], channels=1, mean=128, std=64)
+    >>> dataset.train_x.shape, dataset.classes, origin["source"]
+    ((32, 1, 8, 12), ('middle', 'narrow', 'wide'), 'pictures')
+    >>> float(dataset.normalize(np.uint8([[[192]]])).item())
+    1.0
     """
     path, rng, limits = Path(path).expanduser(), np.random.default_rng([seed, 0]), {"train": train, "test": test}
     if not path.exists():

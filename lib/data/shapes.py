@@ -18,13 +18,21 @@ HIDDEN = 0.25  # share of images with a bar across
 
 
 def polygon(x: np.ndarray, y: np.ndarray, sides: int, apothem: float) -> np.ndarray:
-    """Signed distance to the sides of a regular polygon around the origin."""
+    """Signed distance to the sides of a regular polygon around the origin.
+
+    >>> polygon(np.array([0.0, 1.0, 1.0]), np.array([0.0, 1.0, 0.0]), sides=4, apothem=1).round(3).tolist()
+    [-1.0, 0.414, -0.293]
+    """
     sector = 2 * np.pi / sides
     return np.hypot(x, y) * np.cos(np.arctan2(y, x) % sector - sector / 2) - apothem
 
 
 def bar(x: np.ndarray, y: np.ndarray, width: float, height: float) -> np.ndarray:
-    """Signed distance, outside along the nearer axis, to a rectangle around the origin; sizes are half sizes."""
+    """Signed distance, outside along the nearer axis, to a rectangle around the origin; sizes are half sizes.
+
+    >>> bar(np.array([0.0, 2.0, 0.0]), np.array([0.0, 0.0, 2.0]), width=1, height=0.5).tolist()
+    [-0.5, 1.0, 1.5]
+    """
     return np.maximum(np.abs(x) - width, np.abs(y) - height)
 
 
@@ -32,6 +40,11 @@ def distance(name: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Signed distance to the outline of a shape about as large as the unit disk; negative inside.
 
     x, y : coordinates in units of the shape's radius, any shape
+
+    >>> distance("disk", np.array([0.0, 1.0]), np.array([0.0, 0.0])).round(2).tolist()
+    [-0.88, 0.12]
+    >>> distance("ring", np.array([0.0, 0.7]), np.array([0.0, 0.0])).round(2).tolist()
+    [0.48, -0.22]
     """
     r = np.hypot(x, y)
     match name:
@@ -53,7 +66,11 @@ def distance(name: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def texture(name: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Share of the shape's colour inside the shape, 0 … 1; 1 but for textures."""
+    """Share of the shape's colour inside the shape, 0 … 1; 1 but for textures.
+
+    >>> texture("stripes", np.pi / 14 * np.array([-1, 0, 1]), np.zeros(3)).round(3).tolist()
+    [0.0, 0.5, 1.0]
+    """
     match name:
         case "checkers":
             return 0.5 + 0.5 * np.tanh(6 * np.sin(5.5 * x) * np.sin(5.5 * y))
@@ -63,7 +80,12 @@ def texture(name: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def blotches(rng: np.random.Generator, count: int, size: int) -> np.ndarray:
-    """Smooth random fields [N, 3, size, size] between -1 and 1: 6 x 6 random values, interpolated linearly."""
+    """Smooth random fields [N, 3, size, size] between -1 and 1: 6 x 6 random values, interpolated linearly.
+
+    >>> fields = blotches(np.random.default_rng(0), count=2, size=16)
+    >>> fields.shape, float(abs(fields).max()) <= 1
+    ((2, 3, 16, 16), True)
+    """
     nodes = rng.uniform(-1, 1, (count, 3, 6, 6)).astype(np.float32)
     place = np.linspace(0, 5, size)
     weights = np.maximum(0, 1 - np.abs(place[:, None] - np.arange(6))).astype(np.float32)
@@ -71,7 +93,12 @@ def blotches(rng: np.random.Generator, count: int, size: int) -> np.ndarray:
 
 
 def draw(labels: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
-    """One image per label: uint8 [N, 3, size, size]."""
+    """One image per label: uint8 [N, 3, size, size].
+
+    >>> images = draw(np.array([CLASSES.index("disk"), CLASSES.index("star")]), 16, np.random.default_rng(0))
+    >>> images.shape, images.dtype
+    ((2, 3, 16, 16), dtype('uint8'))
+    """
     count = len(labels)
 
     def uniform(low: float, high: float, *shape: int) -> np.ndarray:
@@ -108,7 +135,12 @@ def draw(labels: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def shapes(count: int, size: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """`count` images uint8 [N, 3, size, size] and their labels int64 [N], evenly over the classes."""
+    """`count` images uint8 [N, 3, size, size] and their labels int64 [N], evenly over the classes.
+
+    >>> images, labels = shapes(20, 8, np.random.default_rng(0))
+    >>> images.shape, np.bincount(labels).tolist()
+    ((20, 3, 8, 8), [2, 2, 2, 2, 2, 2, 2, 2, 2, 2])
+    """
     labels = rng.permutation(np.arange(count) % len(CLASSES))
     images = np.empty((count, 3, size, size), np.uint8)
     for start in range(0, count, CHUNK):

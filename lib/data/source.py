@@ -15,6 +15,14 @@ def stamp(path: str | None) -> str | None:
     """A hash that changes with the size or modification time of the file at `path`, or of the images in that folder.
 
     Without a path: of the archive under data/, unless the workflow itself downloaded it. None where there is nothing.
+
+    >>> from lib.examples import folder
+    >>> path = folder() / "images.tar"
+    >>> _ = path.write_bytes(b"few")
+    >>> before = stamp(path)
+    >>> _ = path.write_bytes(b"many more")
+    >>> len(before), stamp(path) == before
+    (16, False)
     """
     place = (Path(path).expanduser() if path else ARCHIVE).resolve()
     if not place.exists() or (not path and place.stat().st_mtime == DOWNLOADED):

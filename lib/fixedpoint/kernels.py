@@ -56,7 +56,7 @@ def convolve(
         strict=True,
     ):
         patches = np.moveaxis(x_group, 1, 1 + axes).reshape(batch, np.prod(size), -1)
-        sums[...] = integer_product(patches, weight_group.reshape(len(weight_group), -1).T).reshape(sums.shape)
+        sums[...] = _integer_product(patches, weight_group.reshape(len(weight_group), -1).T).reshape(sums.shape)
     per_channel = (-1,) + (1,) * axes
     accumulator += bias.reshape(per_channel)
 
@@ -66,7 +66,7 @@ def convolve(
 
 
 @njit(nogil=True, cache=True)
-def integer_product(patches, weight):
+def _integer_product(patches, weight):
     """int32 [B, P, K] by [K, N] in plain loops, one multiply-accumulate at a time: [B, N, P]."""
     batch, positions, depth = patches.shape
     filters = weight.shape[1]

@@ -29,7 +29,7 @@ def narrow_sums(layer, x: np.ndarray) -> np.ndarray:
     unit = layer.accumulator
     if unit.tile is None and unit.overflow != "saturate":
         return _stored(layer.accumulate(x, exact=True), unit)
-    (rows, zero), (weights, source) = layer.rows(x), in_order(layer)
+    (rows, zero), (weights, source) = layer.rows(x), _in_order(layer)
     # At 32 bits the limits bind nothing: the sums are exact modulo 2^32 until they are stored.
     low, high = limits(unit.bits if unit.overflow == "saturate" else 32)
     if unit.tile is None:
@@ -46,11 +46,11 @@ def partial_sums(layer, x: np.ndarray) -> tuple[int, int]:
 
     The additions come in the order of the accumulator, bias first; nothing overflows.
     """
-    lows, highs = partial_sum_range(*layer.rows(x), *in_order(layer), layer.bias)
+    lows, highs = partial_sum_range(*layer.rows(x), *_in_order(layer), layer.bias)
     return int(lows.min()), int(highs.max())
 
 
-def in_order(layer) -> tuple[np.ndarray, np.ndarray]:
+def _in_order(layer) -> tuple[np.ndarray, np.ndarray]:
     """Weights of each filter in the order of the additions, and the column of the patches that each meets: [N, K]."""
     filters, channels = layer.weight.shape[:2]
     weights = layer.weight.reshape(filters, -1)

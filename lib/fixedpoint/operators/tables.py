@@ -60,7 +60,7 @@ def add(a: Quantization, b: Quantization, y: Quantization) -> Pair:
     """
     table = add_table(a, b, y)
     swapped = add_table(b, a, y).reshape(256, 256).T.ravel()
-    limits, terms = np.iinfo(y.dtype), add_terms(a, b, y)
+    limits, terms = np.iinfo(y.dtype), _add_terms(a, b, y)
 
     def added(p: np.ndarray, q: np.ndarray) -> np.ndarray:
         total = np.empty(p.shape, y.dtype)
@@ -122,12 +122,12 @@ def add_table(a: Quantization, b: Quantization, y: Quantization) -> np.ndarray:
 
     Source: onnxruntime, core/mlas/lib/intrinsics/avx2/qladd_avx2.cpp.
     """
-    ratio_a, ratio_b, constant = add_terms(a, b, y)
+    ratio_a, ratio_b, constant = _add_terms(a, b, y)
     qa, qb = (every(q.dtype).astype(np.float32) for q in (a, b))
     return rounded(fused(qa[:, None], ratio_a, fused(qb, ratio_b, constant)), y.dtype).ravel()
 
 
-def add_terms(a: Quantization, b: Quantization, y: Quantization) -> tuple[np.float32, np.float32, np.float32]:
+def _add_terms(a: Quantization, b: Quantization, y: Quantization) -> tuple[np.float32, np.float32, np.float32]:
     """A, B and c of add_table."""
     ratio_a, ratio_b = a.scale / y.scale, b.scale / y.scale
     zero_a, zero_b, zero_y = (np.float32(q.zero_point) for q in (a, b, y))
