@@ -57,7 +57,7 @@ def by_class(entries: list[Entry]) -> dict[str, dict[str, list[File]]]:
 
     Folders above train/ and test/, hidden files and files of other kinds are passed over.
 
-    >>> found = by_class([("pets/train/cat/0.png", bytes), ("pets/train/cat/notes.txt", bytes), ("pets/test/cat", None)])
+    >>> found = by_class([("pets/train/cat/0.png", bytes), ("pets/train/cat/a.txt", bytes), ("pets/test/cat", None)])
     >>> [file.name for file in found["train"]["cat"]], found["test"]
     (['pets/train/cat/0.png'], {'cat': []})
     """

@@ -21,6 +21,13 @@ class Accumulator:
         column) in the order of the additions; None: the layout's own order
 
     Raises InputError for another width or policy.
+
+    >>> Accumulator(16, "saturate")
+    Accumulator(bits=16, overflow='saturate', tile=None)
+    >>> Accumulator(33)
+    Traceback (most recent call last):
+        ...
+    lib.errors.InputError: accumulator_bits 33, overflow 'wrap': use 2 … 32 and saturate or saturate_end or wrap
     """
 
     bits: int = 32

@@ -33,7 +33,11 @@ def wrap(x: np.ndarray | int, bits: int) -> np.ndarray:
 
 
 def wrap_int32(x: np.ndarray, bits: int) -> np.ndarray:
-    """wrap for an int32 array and at most 32 bits, in place."""
+    """wrap for an int32 array and at most 32 bits, in place.
+
+    >>> wrap_int32(np.int32([32767, 32768, 40000]), 16).tolist()
+    [32767, -32768, -25536]
+    """
     return _keep_low_bits(x, 32 - bits)
 
 

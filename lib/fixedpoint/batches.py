@@ -20,6 +20,9 @@ def over_batches(
 
     x : anything with a length that can be sliced
     threads : batches computed at a time, and results held; as many as the machine has cores if None
+
+    >>> list(over_batches(sum, [1, 2, 3, 4, 5], size=2))
+    [3, 7, 5]
     """
     threads = threads or os.cpu_count() or 1
     batches = [x[first : first + size] for first in range(0, len(x), size)]

@@ -22,6 +22,10 @@ class Sums(NamedTuple):
 
     multiplier : M, float32 [N]; zero_point : the result's, int8 or uint8
     low, high : the interval that they reach, int64 [N], within int32; both ends are reached, not always all between
+
+    >>> sums = Sums("pool", np.float32([0.25]), np.array([0]), np.array([1020]), np.uint8(0))  # the mean of four pixels
+    >>> requantizer("float32", sums.multiplier)(np.int32([[510, 1020]]).T, sums.zero_point).ravel().tolist()
+    [128, 255]
     """
 
     layer: str
@@ -35,6 +39,12 @@ class Difference(NamedTuple):
     """Per channel, int64 [N]: accumulators at which two requantizations differ, the smallest one, and by how much.
 
     first : meaningless where `values` is 0; steps : the largest difference of two results
+
+    >>> sums = Sums("fc", np.float32([0.25, 0.5]), np.array([-6, 0]), np.array([6, 6]), np.int8(0))
+    >>> theirs, ours = (requantizer(mode, sums.multiplier) for mode in ("float32", "gemmlowp31"))
+    >>> found = difference(theirs, breakpoints(theirs, sums), ours, sums)
+    >>> found.values.tolist(), found.first.tolist(), found.steps.tolist()
+    ([4, 2], [-2, 1], [1, 1])
     """
 
     values: np.ndarray
@@ -47,6 +57,11 @@ def proof(model: IntegerModel, modes: list[str], x: np.ndarray) -> Iterator[dict
 
     x : an input [1, C, …], for the sizes of the pooled images; the channels of a global pool are alike and count as one
     first_differing is None where nothing differs.
+
+    >>> from lib.examples import inputs, quantized_model
+    >>> rows = list(proof(IntegerModel.from_onnx(quantized_model()), ["fixed31", "fixed8"], inputs(1)))
+    >>> [(row["mode"], row["reachable"], row["differing"]) for row in rows if row["layer"] == "pooled"]
+    [('fixed31', 16321, 0), ('fixed8', 16321, 1575)]
     """
     for sums in accumulators(model, x):
         theirs = requantizer("float32", sums.multiplier)
@@ -69,7 +84,15 @@ def proof(model: IntegerModel, modes: list[str], x: np.ndarray) -> Iterator[dict
 
 
 def accumulators(model: IntegerModel, x: np.ndarray) -> Iterator[Sums]:
-    """The accumulators of each step that requantizes them; x as in `proof`."""
+    """The accumulators of each step that requantizes them; x as in `proof`.
+
+    >>> from lib.examples import inputs, quantized_model
+    >>> for sums in accumulators(IntegerModel.from_onnx(quantized_model()), inputs(1)):
+    ...     print(sums.layer, sums.low.tolist(), sums.high.tolist())
+    features [-63095, -51405, -64128, -56851] [57265, 50340, 71277, 74474]
+    pooled [0] [16320]
+    logits [-27067, -848, -30755] [77993, 64942, 53395]
+    """
     pooled = [step.inputs[0] for step in model.steps if isinstance(step.run, GlobalAveragePool)]
     images = model.tensors({model.graph.inputs[0]: x}, pooled)
     for step in model.steps:
@@ -110,7 +133,13 @@ def breakpoints(requantize: Requantizer, sums: Sums) -> np.ndarray:
 
 
 def difference(theirs: Requantizer, expected: np.ndarray, ours: Requantizer, sums: Sums) -> Difference:
-    """How `ours` differs from `theirs`, whose breakpoints are `expected`, over the reachable accumulators."""
+    """How `ours` differs from `theirs`, whose breakpoints are `expected`, over the reachable accumulators.
+
+    >>> sums = Sums("fc", np.float32([0.5]), np.array([-4]), np.array([4]), np.int8(0))
+    >>> theirs, ours = (requantizer(mode, sums.multiplier) for mode in ("float32", "fixed31"))
+    >>> difference(theirs, breakpoints(theirs, sums), ours, sums)  # -3 / 2 becomes -2 or -1, 1 / 2 becomes 0 or 1
+    Difference(values=array([2]), first=array([-3]), steps=array([1]))
+    """
     found = breakpoints(ours, sums)
     start, end = np.minimum(expected, found), np.maximum(expected, found)
     # Starts and ends ascend with the value, so what an interval adds to the union lies above the end before it.

@@ -13,7 +13,15 @@ from onnx.reference.op_run import OpRun
 
 
 def reference_evaluator(path: str | Path) -> ReferenceEvaluator:
-    """The evaluator of a quantized model, QDQ or QOperator."""
+    """The evaluator of a quantized model, QDQ or QOperator.
+
+    >>> from lib.examples import inputs, quantized_model
+    >>> from lib.fixedpoint import IntegerModel
+    >>> feeds = {"input": inputs(2)}
+    >>> (logits,) = reference_evaluator(quantized_model()).run(None, feeds)
+    >>> np.array_equal(logits, IntegerModel.from_onnx(quantized_model()).run(feeds)["logits"])
+    True
+    """
     return ReferenceEvaluator(onnx.load(path), new_ops=[QLinearAdd, QGemm, QLinearGlobalAveragePool])
 
 
@@ -27,6 +35,14 @@ def _quantized(steps: np.ndarray, zero_point: np.ndarray) -> tuple[np.ndarray]:
 
 
 class QLinearAdd(OpRun):
+    """a + b of two 8-bit tensors.
+
+    >>> half, zero, ten = np.float32(0.5), np.uint8(0), np.uint8(10)
+    >>> a, b = np.uint8([4, 255]), np.uint8([12, 255])  # 2 + 1, 127.5 + 122.5
+    >>> QLinearAdd.eval(a, half, zero, b, half, ten, half, zero, n_outputs=1).tolist()
+    [6, 255]
+    """
+
     op_domain = "com.microsoft"
 
     def _run(self, a, a_scale, a_zero_point, b, b_scale, b_zero_point, y_scale, y_zero_point):
@@ -35,6 +51,14 @@ class QLinearAdd(OpRun):
 
 
 class QGemm(OpRun):
+    """alpha · a @ b + c of 8-bit matrices; c is int32, in steps of a_scale · b_scale.
+
+    >>> half, one, zero = np.float32(0.5), np.float32(1), np.uint8(0)
+    >>> a, b, c = np.uint8([[4, 2]]), np.int8([[3], [-1]]), np.int32([8])  # (4 · 3 - 2 · 1 + 8) / 4 = 4.5, half to even
+    >>> QGemm.eval(a, half, zero, b, half, np.int8(0), c, one, zero, n_outputs=1).tolist()
+    [[4]]
+    """
+
     op_domain = "com.microsoft"
 
     def _run(
@@ -46,6 +70,13 @@ class QGemm(OpRun):
 
 
 class QLinearGlobalAveragePool(OpRun):
+    """The mean over all pixels of 8-bit images [B, C, *size].
+
+    >>> x, half, quarter = np.uint8([[[[1, 2], [3, 5]]]]), np.float32(0.5), np.float32(0.25)
+    >>> QLinearGlobalAveragePool.eval(x, half, np.uint8(0), quarter, np.uint8(10), n_outputs=1).tolist()
+    [[[[16]]]]
+    """
+
     op_domain = "com.microsoft"
 
     def _run(self, x, x_scale, x_zero_point, y_scale, y_zero_point, channels_last=0):

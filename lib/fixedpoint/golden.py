@@ -23,6 +23,15 @@ def golden(model: IntegerModel, runtime: Runtime, float32: Runtime, x: np.ndarra
 
     runtime : onnxruntime's quantized tensors by name; float32 : float activations by layer; both for a batch
     Errors are in the activation's own unit; a step is the output's scale.
+
+    >>> from onnx.reference import ReferenceEvaluator
+    >>> from lib.examples import float_model, inputs, quantized_model
+    >>> model, real = IntegerModel.from_onnx(quantized_model()), ReferenceEvaluator(str(float_model()))
+    >>> float32 = lambda x: {"features": real.run(["rectified"], {"input": x})[0]}
+    >>> engine = lambda x: model.trace({"input": x})  # in place of onnxruntime
+    >>> (row,) = golden(model, engine, float32, inputs(4))
+    >>> row["layer"], row["elements"], row["differing_from_ort"], round(float(row["within_one_step_share"]), 3)
+    ('features', 1024, 0, 0.956)
     """
     layers = [step for step in model.layers if step.run.window]
 
@@ -51,7 +60,15 @@ def golden(model: IntegerModel, runtime: Runtime, float32: Runtime, x: np.ndarra
 
 
 def reference(step: Step, x: np.ndarray) -> np.ndarray:
-    """The reference kernel on one convolution step of an integer program."""
+    """The reference kernel on one convolution step of an integer program.
+
+    >>> from lib.examples import inputs, quantized_model
+    >>> model = IntegerModel.from_onnx(quantized_model())
+    >>> tensors = model.trace({"input": inputs(2)})
+    >>> y = reference(model.layers[0], tensors["input_quantized"])
+    >>> y.shape, np.array_equal(y, tensors["features_quantized"])
+    ((2, 4, 8, 8), True)
+    """
     layer = step.run
     return convolve(
         x,
@@ -75,7 +92,12 @@ def _distances(step: Step, x: np.ndarray, theirs: np.ndarray, real: np.ndarray) 
 
 
 def ends_at_zero(step: Step) -> bool:
-    """Whether a step's integers start at the real 0."""
+    """Whether a step's integers start at the real 0.
+
+    >>> from lib.examples import quantized_model
+    >>> {step.node: bool(ends_at_zero(step)) for step in IntegerModel.from_onnx(quantized_model()).layers}
+    {'features': True, 'logits': False}
+    """
     return step.run.y.zero_point == np.iinfo(step.run.y.dtype).min
 
 
@@ -84,6 +106,17 @@ def onnx_activations(graph: Graph, steps: Iterable[Step], runtime: Callable[[Mod
 
     runtime : what computes the outputs of a model
     A step whose integers start at the real 0 has swallowed the Relu or Clip behind it, and is compared with its result.
+
+    >>> from onnx.reference import ReferenceEvaluator
+    >>> from lib.examples import float_model, inputs, quantized_model
+    >>> from lib.graph import load
+    >>> steps = IntegerModel.from_onnx(quantized_model()).layers[:1]
+    >>> def runtime(model):
+    ...     evaluator = ReferenceEvaluator(model)
+    ...     return lambda x: dict(zip(evaluator.output_names, evaluator.run(None, {"input": x})))
+    >>> found = onnx_activations(load(float_model()), steps, runtime)(inputs(2))
+    >>> {layer: (y.shape, float(y.min())) for layer, y in found.items()}
+    {'features': ((2, 4, 8, 8), 0.0)}
     """
     nodes, tensors = {node.name: node for node in graph.nodes}, {}
     for step in steps:
@@ -109,6 +142,14 @@ def pytorch_activations(network: torch.nn.Module, steps: Iterable[Step]) -> Runt
 
     network : with batch normalization folded, in evaluation mode; its modules have the names of the steps' nodes
     A step whose integers start at the real 0 has swallowed the Relu behind it, and is compared with its result.
+
+    >>> from lib.examples import inputs, quantized_model
+    >>> steps = IntegerModel.from_onnx(quantized_model()).layers[:1]
+    >>> network = torch.nn.Sequential()
+    >>> network.add_module(steps[0].node, torch.nn.Conv2d(1, 4, 3, padding=1))
+    >>> found = pytorch_activations(network, steps)(inputs(2))
+    >>> {layer: (y.shape, float(y.min())) for layer, y in found.items()}
+    {'features': ((2, 4, 8, 8), 0.0)}
     """
     swallowed = {step.node: ends_at_zero(step) for step in steps}
 

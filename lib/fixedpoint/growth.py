@@ -14,6 +14,12 @@ def bit_growth(model: IntegerModel, x: np.ndarray) -> list[dict]:
     x : inputs [N, C, …], float32
     observed_bits counts the final sums, observed_partial_bits also the partial ones: bias first, then product by
     product in the order of the ONNX weight layout.
+
+    >>> from lib.examples import inputs, quantized_model
+    >>> for row in bit_growth(IntegerModel.from_onnx(quantized_model()), inputs()):
+    ...     print(row["layer"], row["textbook_bits"], row["weight_bound_bits"], row["observed_partial_bits"])
+    features 20 18 17
+    logits 18 18 17
     """
 
     def extremes(batch: np.ndarray) -> list[tuple[int, int, int, int]]:

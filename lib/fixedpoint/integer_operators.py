@@ -29,6 +29,10 @@ def conv_integer(
     x_zero_point : scalar, with which x is padded; weight_zero_point : scalar or [N]
     given : attributes of the node: strides, pads, dilations, group
     Source: ONNX operator specification, ConvInteger.
+
+    >>> x = np.arange(9, dtype=np.uint8).reshape(1, 1, 3, 3)
+    >>> conv_integer(x, np.ones((1, 1, 2, 2), np.int8), np.uint8(1), np.int8(0), {}).tolist()
+    [[[[4, 8], [16, 20]]]]
     """
     zero_point = weight_zero_point.astype(np.int32).reshape(-1, *(1,) * (weight.ndim - 1))
     window = Window(weight.shape[2:], given)

@@ -17,7 +17,17 @@ BIAS = {"QLinearConv": 8, "QGemm": 6}
 
 
 def quantized_layer(graph: Graph, node: NodeProto, x: Quantization, y: Quantization) -> Linear:
-    """QLinearConv, QGemm or QLinearMatMul."""
+    """QLinearConv, QGemm or QLinearMatMul.
+
+    >>> from lib.examples import quantized_model
+    >>> from lib.graph import load
+    >>> graph = load(quantized_model())
+    >>> node = graph.producer["features_quantized"]
+    >>> x, y = quantization(graph, node, 1), quantization(graph, node, RESULT["QLinearConv"])
+    >>> layer = quantized_layer(graph, node, x, y)
+    >>> layer.weight.shape, layer.window.kernel, layer.bias.tolist()
+    ((4, 1, 3, 3), (3, 3), [-3017, -335, 3452, 8901])
+    """
     weights = constant(graph, node, WEIGHT)
     meaning = quantization(graph, node, WEIGHT + 1, weights.dtype, per_filter=True)
     bias = constant(graph, node, BIAS[node.op_type]) if node.op_type in BIAS else None
@@ -25,7 +35,18 @@ def quantized_layer(graph: Graph, node: NodeProto, x: Quantization, y: Quantizat
 
 
 def dequantized_layer(graph: Graph, node: NodeProto, x: Quantization, y: Quantization) -> Linear:
-    """Conv, Gemm or MatMul between DequantizeLinear and QuantizeLinear."""
+    """Conv, Gemm or MatMul between DequantizeLinear and QuantizeLinear.
+
+    >>> from lib.examples import quantized_model
+    >>> from lib.graph import load
+    >>> graph = load(quantized_model("qdq_uint8_channel_minmax"))
+    >>> node = next(node for node in graph.nodes if node.op_type == "Conv")
+    >>> x = quantization(graph, graph.producer[node.input[0]], 1)
+    >>> y = quantization(graph, graph.consumers[node.output[0]][0], 1)
+    >>> layer = dequantized_layer(graph, node, x, y)
+    >>> layer.weight.shape, layer.window.kernel, layer.bias.tolist()
+    ((4, 1, 3, 3), (3, 3), [-3017, -335, 3452, 8901])
+    """
     weights, meaning, axis = dequantized_constant(graph, node, 1)
     filters = 0 if node.op_type == "Conv" or attributes(node).get("transB", 0) else weights.ndim - 1
     if meaning.scale.size > 1 and axis % weights.ndim != filters:

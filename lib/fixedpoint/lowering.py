@@ -39,7 +39,13 @@ REFUSED = {
 
 
 def lower(graph: Graph) -> list[Step]:
-    """The steps, in order, that compute the graph's outputs; raises UnsupportedModelError where that is impossible."""
+    """The steps, in order, that compute the graph's outputs; raises UnsupportedModelError where that is impossible.
+
+    >>> from lib.examples import quantized_model
+    >>> from lib.graph import load
+    >>> [step.output for step in lower(load(quantized_model()))]
+    ['input_quantized', 'features_quantized', 'pooled_quantized', 'flat_quantized', 'logits_quantized', 'logits']
+    """
     if graph.model.functions:
         raise UnsupportedModelError(f"{graph.path}: functions of the model's own are not supported; inline them")
     for value in graph.model.graph.input:

@@ -35,6 +35,17 @@ class IntegerModel:
 
     Float32 appears where onnxruntime has it: in the first QuantizeLinear, the last DequantizeLinear and the factor of
     each requantization.
+
+    >>> from lib.examples import inputs, quantized_model
+    >>> feeds = {"input": inputs(4)}
+    >>> model = IntegerModel.from_onnx(quantized_model())
+    >>> model.run(feeds)["logits"].argmax(axis=1).tolist()
+    [0, 1, 1, 1]
+    >>> model.trace(feeds)["features_quantized"].shape
+    (4, 4, 8, 8)
+    >>> narrow = IntegerModel.from_onnx(quantized_model(), accumulator_bits=12, overflow="wrap")
+    >>> narrow.run(feeds)["logits"].argmax(axis=1).tolist()
+    [1, 1, 2, 2]
     """
 
     def __init__(self, graph: Graph, steps: list[Step]):

@@ -12,7 +12,12 @@ from lib.fixedpoint.overflow import narrowed
 
 
 def classes(model: IntegerModel, x: np.ndarray, threads: int | None = None) -> np.ndarray:
-    """The class [N] that the model names for each input of x [N, C, …]; on all cores if `threads` is None."""
+    """The class [N] that the model names for each input of x [N, C, …]; on all cores if `threads` is None.
+
+    >>> from lib.examples import inputs, quantized_model
+    >>> classes(IntegerModel.from_onnx(quantized_model()), inputs(4)).tolist()
+    [0, 1, 1, 1]
+    """
     logits = model.run({model.graph.inputs[0]: x}, threads=threads or os.cpu_count() or 1)[model.graph.outputs[0]]
     return logits.argmax(axis=1)
 
@@ -32,6 +37,15 @@ def numerics_study(
         lib.fixedpoint.rescale
 
     Widths from the one on that no input can overflow compute the same and are run once.
+
+    >>> from lib.examples import dataset, quantized_model
+    >>> model = IntegerModel.from_onnx(quantized_model())
+    >>> for row in numerics_study(model, *dataset().test(), [32, 12], "wrap", ["float32", "fixed8"]):
+    ...     print(row["accumulator_bits"], row["requantization"], row["accuracy"])
+    32 float32 0.3125
+    32 fixed8 0.3125
+    12 float32 0.21875
+    12 fixed8 0.25
     """
     bound = model.bound_bits
     accuracies: dict[tuple, float] = {}

@@ -17,7 +17,12 @@ Convolution = Callable[[np.ndarray], np.ndarray]
 
 @cache
 def available() -> bool:
-    """Whether torch is here and the CPU has dot products of 8-bit integers that add in 32 bits."""
+    """Whether torch is here and the CPU has dot products of 8-bit integers that add in 32 bits.
+
+    >>> a, b = np.full((1, 2), 127, np.int8), np.full((2, 1), 127, np.int8)
+    >>> product(a, b).item() if available() else 127 * 127 * 2
+    32258
+    """
     try:
         import torch
     except ImportError:
@@ -27,7 +32,13 @@ def available() -> bool:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Let torch compute on the calling thread alone, for callers that have threads of their own."""
+    """Let torch compute on the calling thread alone, for callers that have threads of their own.
+
+    >>> import torch
+    >>> with one_thread():
+    ...     print(torch.get_num_threads() if available() else 1)
+    1
+    """
     if not available():
         yield
         return
@@ -42,7 +53,11 @@ def one_thread() -> Iterator[None]:
 
 
 def product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """a @ b, int32 [M, N], for contiguous int8 a [M, K] and b [K, N]."""
+    """a @ b, int32 [M, N], for contiguous int8 a [M, K] and b [K, N].
+
+    >>> product(np.int8([[1, 2]]), np.int8([[3], [4]])).tolist()
+    [[11]]
+    """
     import torch
 
     return torch._int_mm(torch.from_numpy(a), torch.from_numpy(b)).numpy()
@@ -54,6 +69,13 @@ def convolution(weight: np.ndarray, zero_point: int, window: Window, groups: int
     weight : integers [N, C / groups, *kernel]; zero_point : of x, with which it is padded; it is not taken off x
     The sums are integers. None where they could exceed the 2^24 up to which float32 holds them all, where the weights
     have more than 8 bits, or the machine has no such convolution.
+
+    >>> convolve = convolution(np.ones((1, 1, 2, 2), np.int8), 0, Window((2, 2), {}), 1)
+    >>> x = np.arange(9, dtype=np.uint8).reshape(1, 1, 3, 3)
+    >>> convolve(x).ravel().tolist() if available() else [8.0, 12.0, 20.0, 24.0]
+    [8.0, 12.0, 20.0, 24.0]
+    >>> convolution(np.full((1, 600, 1, 1), 127), 0, Window((1, 1), {}), 1) is None  # 600 · 255 · 127 > 2^24
+    True
     """
     largest = 255 * np.abs(weight.astype(np.int64)).reshape(len(weight), -1).sum(1).max()
     if not available() or largest > 1 << 24 or weight.min() < -128 or weight.max() > 127:

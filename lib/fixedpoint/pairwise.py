@@ -23,7 +23,15 @@ from lib.fixedpoint.operators.linear import Linear
 
 @dataclass(frozen=True)
 class PairwiseLinear(Linear):
-    """A Linear layer of uint8 activations and int8 weights, its products added in saturating pairs."""
+    """A Linear layer of uint8 activations and int8 weights, its products added in saturating pairs.
+
+    >>> from lib.fixedpoint.requantize import Quantization
+    >>> unit, zero = Quantization(np.float32(1), np.uint8(0)), np.zeros(1, np.int32)
+    >>> given = (np.full((1, 3), 127), zero, unit.zero_point, np.float32([1]), unit, None, 1)
+    >>> x = np.full((1, 3), 255, np.uint8)
+    >>> Linear(*given).accumulate(x).item(), PairwiseLinear(*given).accumulate(x).item()  # 2 · 32385 becomes 32767
+    (97155, 65152)
+    """
 
     _convolution = None  # its sums are exact
 
@@ -61,13 +69,26 @@ def pairwise_product(a, b):
 
 
 def is_pairwise(layer: Linear) -> bool:
-    """Whether onnxruntime gives the layer a kernel that adds in pairs; its weights are int8 with zero point 0."""
+    """Whether onnxruntime gives the layer a kernel that adds in pairs; its weights are int8 with zero point 0.
+
+    >>> from lib.examples import quantized_model
+    >>> [is_pairwise(step.run) for step in IntegerModel.from_onnx(quantized_model()).layers]
+    [True, True]
+    >>> [is_pairwise(step.run) for step in IntegerModel.from_onnx(quantized_model("qdq_int8_channel_minmax")).layers]
+    [False, False]
+    """
     one_channel_per_filter = layer.weight.shape[1] == 1 and len(layer.weight) == layer.groups
     return layer.x_zero_point.dtype == np.uint8 and not one_channel_per_filter
 
 
 def with_pairwise_adds(model: IntegerModel, layers: Collection[str] | None = None) -> IntegerModel:
-    """The model as onnxruntime runs it on a CPU without VNNI; with `layers`, only those layers add in pairs."""
+    """The model as onnxruntime runs it on a CPU without VNNI; with `layers`, only those layers add in pairs.
+
+    >>> from lib.examples import quantized_model
+    >>> model = with_pairwise_adds(IntegerModel.from_onnx(quantized_model()), ["features"])
+    >>> {step.node: type(step.run).__name__ for step in model.layers}
+    {'features': 'PairwiseLinear', 'logits': 'Linear'}
+    """
 
     def change(name: str, layer: Linear) -> Linear:
         if not is_pairwise(layer) or (layers is not None and name not in layers):
@@ -82,6 +103,13 @@ def saturable_pairs(layer: Linear) -> tuple[int, int]:
 
     A sum of two products is largest where positive weights meet 255 and negative ones 0. Weights of 7 bits,
     -64 … 64, stay within 2 · 64 · 255 = 32640 and cannot saturate.
+
+    >>> from lib.examples import quantized_model
+    >>> layer = IntegerModel.from_onnx(quantized_model()).layers[1].run
+    >>> layer.weight.tolist()
+    [[-106, 127, 113, 66], [17, -20, 94, 127], [127, 93, 25, -85]]
+    >>> saturable_pairs(layer)  # 113 + 66, 94 + 127 and 127 + 93 exceed 32767 / 255 = 128.5
+    (3, 6)
     """
     low, high = limits(16)
     saturable = pairs = 0
@@ -98,6 +126,13 @@ def pairwise_study(model: IntegerModel, x: np.ndarray, labels: np.ndarray) -> li
 
     x : inputs [N, C, …], float32; labels : [N]
     In a layer's row it alone adds in pairs. An accumulator differs where it is not the exact sum of the same inputs.
+
+    >>> from lib.examples import dataset, quantized_model
+    >>> for row in pairwise_study(IntegerModel.from_onnx(quantized_model()), *dataset().test()):
+    ...     print(row["layer"], row["saturable_pairs"], row["differing_accumulators"], row["differing_classes"])
+    all 6 628 5
+    features 3 606 2
+    logits 3 22 2
     """
     exact = {step.node: step.run for step in model.layers}
     found = {name: saturable_pairs(layer) for name, layer in exact.items() if is_pairwise(layer)}

@@ -15,7 +15,14 @@ WIDEST_WINDOW = 1 << 14  # samples; more is a damaged model, whose padding might
 
 
 def constant(graph: Graph, node: NodeProto, index: int) -> np.ndarray | None:
-    """The node's input `index` as a constant array; None where the input is absent."""
+    """The node's input `index` as a constant array; None where the input is absent.
+
+    >>> from lib.examples import quantized_model
+    >>> from lib.graph import load
+    >>> graph = load(quantized_model())
+    >>> constant(graph, graph.producer["features_quantized"], 8).tolist()  # the bias
+    [-3017, -335, 3452, 8901]
+    """
     name = node.input[index] if index < len(node.input) else ""
     if name and name not in graph.initializers:
         raise UnsupportedModelError.at(node, f"input {name!r} must be a constant")
@@ -23,7 +30,14 @@ def constant(graph: Graph, node: NodeProto, index: int) -> np.ndarray | None:
 
 
 def constants(graph: Graph, node: NodeProto) -> list[np.ndarray | None]:
-    """All inputs but the first."""
+    """All inputs but the first.
+
+    >>> from lib.examples import quantized_model
+    >>> from lib.graph import load
+    >>> graph = load(quantized_model())
+    >>> [array.shape for array in constants(graph, graph.producer["features_quantized"])]
+    [(), (), (4, 1, 3, 3), (4,), (4,), (), (), (4,)]
+    """
     return [constant(graph, node, index) for index in range(1, len(node.input))]
 
 
@@ -40,6 +54,14 @@ def quantization(
     described : type of the integers that they describe, where it is known; a missing zero point is 0 of it
     per_filter : whether there may be one of each per filter
     types : types that the integers may have
+
+    >>> from lib.examples import quantized_model
+    >>> from lib.graph import load
+    >>> graph = load(quantized_model())
+    >>> node = graph.producer["features_quantized"]
+    >>> found = quantization(graph, node, 4, np.dtype(np.int8), per_filter=True)  # of the weights
+    >>> found.scale.astype(float).round(4).tolist(), found.zero_point.tolist()
+    ([0.0103, 0.0183, 0.0108, 0.0079], [0, 0, 0, 0])
     """
     given = attributes(node)
     if given.get("block_size") or given.get("precision"):
@@ -69,7 +91,16 @@ def quantization(
 def dequantized_constant(
     graph: Graph, node: NodeProto, index: int, types: tuple[np.dtype, ...] = EIGHT_BITS
 ) -> tuple[np.ndarray, Quantization, int]:
-    """A weight or bias behind DequantizeLinear: integers, quantization, axis."""
+    """A weight or bias behind DequantizeLinear: integers, quantization, axis.
+
+    >>> from lib.examples import quantized_model
+    >>> from lib.graph import load
+    >>> graph = load(quantized_model("qdq_uint8_channel_minmax"))
+    >>> node = next(node for node in graph.nodes if node.op_type == "Conv")
+    >>> weight, meaning, axis = dequantized_constant(graph, node, 1)
+    >>> weight.shape, weight.dtype, meaning.scale.astype(float).round(4).tolist(), axis
+    ((4, 1, 3, 3), dtype('int8'), [0.0103, 0.0183, 0.0108, 0.0079], 0)
+    """
     source = graph.producer.get(node.input[index])
     if source is None or source.op_type != "DequantizeLinear":
         raise UnsupportedModelError.at(node, f"input {node.input[index]!r} is not dequantized; quantize it")
@@ -81,13 +112,27 @@ def dequantized_constant(
 
 
 def same_type(node: NodeProto, *quantizations: Quantization) -> None:
-    """onnxruntime fuses only groups of one activation type; it would run others in float32."""
+    """onnxruntime fuses only groups of one activation type; it would run others in float32.
+
+    >>> from onnx.helper import make_node
+    >>> one, other = Quantization(np.float32(1), np.int8(0)), Quantization(np.float32(1), np.uint8(0))
+    >>> same_type(make_node("Add", ["a", "b"], ["y"]), one, other)
+    Traceback (most recent call last):
+        ...
+    lib.fixedpoint.errors.UnsupportedModelError: node 'y' (Add): its activations mix int8 and uint8; quantize them alike
+    """
     if len({quantization.dtype for quantization in quantizations}) > 1:
         raise UnsupportedModelError.at(node, "its activations mix int8 and uint8; quantize them alike")
 
 
 def window(node: NodeProto, kernel: Shape) -> Window:
-    """The window of a Conv or pool, from attributes that fit it and do not ask for absurd amounts of memory."""
+    """The window of a Conv or pool, from attributes that fit it and do not ask for absurd amounts of memory.
+
+    >>> from onnx.helper import make_node
+    >>> node = make_node("Conv", ["x", "w"], ["y"], strides=[2, 2], pads=[1, 1, 1, 1])
+    >>> window(node, (3, 3)).output_size((32, 32))
+    (16, 16)
+    """
     given, axes = attributes(node), len(kernel)
     found = Window(tuple(kernel), given)
     reach = [(k - 1) * d + 1 for k, d in zip(kernel, found.dilations, strict=False)]

@@ -11,6 +11,10 @@ def exact_product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
     Where b is int8, the machine's int8 dot products do it. Otherwise floating point does it, exactly: every partial sum
     is an integer that float32 (below 2^24) or float64 (below 2^53, as long as K < 2^37) holds.
+
+    >>> a, b = np.full((1, 2001), 127, np.int8), np.full((2001, 1), 127, np.int8)
+    >>> exact_product(a, b).item(), (a.astype(np.float32) @ b.astype(np.float32)).item()
+    (32274129, 32274128.0)
     """
     if b.dtype == np.int8 and onednn.available():
         return onednn.product(a, b)
@@ -21,7 +25,12 @@ def exact_product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 @njit(nogil=True, cache=True)
 def depthwise_product(a, b):
-    """Sums over taps of a [M, taps · C] times b [taps, C], channel by channel: int32 [M, C]."""
+    """Sums over taps of a [M, taps · C] times b [taps, C], channel by channel: int32 [M, C].
+
+    >>> a, b = np.int8([[1, 2, 3, 4]]), np.int32([[10, 20], [30, 40]])
+    >>> depthwise_product(a, b).tolist()  # 1 · 10 + 3 · 30, 2 · 20 + 4 · 40
+    [[100, 200]]
+    """
     taps, channels = b.shape
     sums = np.zeros((a.shape[0], channels), np.int32)
     for row in range(a.shape[0]):

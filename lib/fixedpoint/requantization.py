@@ -24,6 +24,13 @@ def over_channels(proof: pd.DataFrame) -> pd.DataFrame:
 
     The columns before `channel` say what a row of the result is about: leave out `layer` to sum over layers too.
     first_channel, first_differing : the smallest case to reproduce; empty where no channel differs
+
+    >>> from lib.examples import inputs, quantized_model
+    >>> from lib.fixedpoint.breakpoints import proof
+    >>> rows = proof(IntegerModel.from_onnx(quantized_model()), ["fixed15"], inputs(1))
+    >>> table = over_channels(pd.DataFrame(rows))
+    >>> table[["layer", "channels", "reachable", "differing", "channels_differing"]].values.tolist()
+    [['features', 4, 488839, 222, 4], ['pooled', 1, 16321, 3, 1], ['logits', 3, 255003, 283, 3]]
     """
     subject = proof.columns[: proof.columns.get_loc("channel")].tolist()
     parts = proof.groupby(subject, sort=False)
@@ -42,6 +49,14 @@ def accuracies(
 
     equal : modes proved equal to onnxruntime's for every input, which need not be run
     x : inputs [N, C, …], float32; labels : [N]
+
+    >>> from lib.examples import dataset, quantized_model
+    >>> rows = accuracies(IntegerModel.from_onnx(quantized_model()), ["fixed31", "fixed6"], set(), *dataset().test())
+    >>> for row in rows:
+    ...     print(row["mode"], row["accuracy"], round(row["differing_logits_share"], 3))
+    float32 0.3125 0.0
+    fixed31 0.3125 0.0
+    fixed6 0.3125 0.812
     """
 
     def logits(variant: IntegerModel) -> np.ndarray:

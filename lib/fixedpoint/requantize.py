@@ -16,6 +16,10 @@ class Quantization(NamedTuple):
     """How a tensor's integers q stand for real values: scale · (q - zero_point).
 
     scale : float32, scalar or one per channel; zero_point : of the tensor's integer type, same shape as scale
+
+    >>> meaning = Quantization(np.float32(0.5), np.uint8(128))
+    >>> meaning.dtype, meaning.matches(Quantization(np.float32(0.5), np.int8(0)))
+    (dtype('uint8'), False)
     """
 
     scale: np.ndarray
@@ -63,13 +67,21 @@ def _quantize(x, scale, low, high, zero_point, y):
 
 
 def dequantize(q: np.ndarray, quantization: Quantization) -> np.ndarray:
-    """Integers as float32 values: float32(q - zero_point) · scale."""
+    """Integers as float32 values: float32(q - zero_point) · scale.
+
+    >>> dequantize(np.uint8([0, 128, 255]), Quantization(np.float32(0.5), np.uint8(128))).tolist()
+    [-64.0, 0.0, 63.5]
+    """
     scale, zero_point = quantization
     return (q.astype(np.int32) - np.int32(zero_point)).astype(np.float32) * scale
 
 
 def multiplier(x_scale: np.ndarray, weight_scale: np.ndarray, y_scale: np.ndarray) -> np.ndarray:
-    """M = x_scale · weight_scale / y_scale, output steps per accumulator step: float32, the product first."""
+    """M = x_scale · weight_scale / y_scale, output steps per accumulator step: float32, the product first.
+
+    >>> multiplier(0.5, [0.25, 0.5], 0.125)
+    array([1., 2.], dtype=float32)
+    """
     return np.atleast_1d(np.float32(x_scale) * np.asarray(weight_scale, np.float32) / np.float32(y_scale))
 
 

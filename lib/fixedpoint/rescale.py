@@ -99,7 +99,12 @@ def multiplier_and_shift(multiplier: np.ndarray, bits: int) -> tuple[np.ndarray,
 
 
 def power_of_two(multiplier: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """m, 1 (0 for M below 2^-32), and shift = round(log2(1 / M)), both int64 [N]; raises InputError as above."""
+    """m, 1 (0 for M below 2^-32), and shift = round(log2(1 / M)), both int64 [N]; raises InputError as above.
+
+    >>> m, shift = power_of_two(np.float32([0.25, 0.3, 0.4, 2]))
+    >>> m.tolist(), shift.tolist()
+    ([1, 1, 1, 1], [2, 2, 1, -1])
+    """
     fraction, exponent = _significand(multiplier)
     return (fraction > 0).astype(np.int64), (fraction < np.sqrt(0.5)) - exponent
 

@@ -22,6 +22,13 @@ def saturating_product(
         the sums are then exact modulo 2^32
 
     Returns int32 [M, N].
+
+    >>> rows, weights, source = np.int8([[100, 100, 100]]), np.int32([[90, 90, -90]]), np.array([[0, 1, 2]])
+    >>> start = np.zeros(1, np.int32)
+    >>> saturating_product(rows, 0, weights, source, start, -16384, 16383).item()  # 9000, 16383, 7383
+    7383
+    >>> saturating_product(rows, 0, weights[:, [0, 2, 1]], source, start, -16384, 16383).item()  # 9000, 0, 9000
+    9000
     """
     sums = np.empty((len(rows), len(weights)), np.int32)
     start = np.clip(start, low, high).astype(np.int32)
@@ -32,7 +39,13 @@ def saturating_product(
 def partial_sum_range(
     rows: np.ndarray, zero: int, weights: np.ndarray, source: np.ndarray, start: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Lowest and highest value, int32 [N], of any partial sum of saturating_product without limits, start included."""
+    """Lowest and highest value, int32 [N], of any partial sum of saturating_product without limits, start included.
+
+    >>> rows, weights, source = np.int8([[100, 100, 100]]), np.int32([[90, 90, -90]]), np.array([[0, 1, 2]])
+    >>> lows, highs = partial_sum_range(rows, 0, weights, source, np.zeros(1, np.int32))
+    >>> lows.tolist(), highs.tolist()
+    ([0], [18000])
+    """
     lows, highs = start.astype(np.int32), start.astype(np.int32)
     _extremes(rows, np.int32(zero), *_unrolled(weights, source), start.astype(np.int32), lows, highs)
     return lows, highs

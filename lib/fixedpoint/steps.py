@@ -22,7 +22,16 @@ PAIRS = {"Add": tables.add, "QLinearAdd": tables.add, "Mul": tables.multiply, "Q
 
 @dataclass(frozen=True)
 class Step:
-    """One operation of an integer program: `output` = run(*inputs); `node` is the float model's node."""
+    """One operation of an integer program: `output` = run(*inputs); `node` is the float model's node.
+
+    >>> from lib.examples import inputs, quantized_model
+    >>> from lib.fixedpoint import IntegerModel
+    >>> step = IntegerModel.from_onnx(quantized_model()).steps[0]
+    >>> step.inputs, step.output, step.dtype
+    (('input',), 'input_quantized', dtype('uint8'))
+    >>> step.run(inputs(1)).shape
+    (1, 1, 8, 8)
+    """
 
     node: str
     run: Callable[..., np.ndarray]
@@ -32,7 +41,17 @@ class Step:
 
 
 class Steps(list[Step]):
-    """A program in the making. Its methods append what a node computes from integer tensors, and return its name."""
+    """A program in the making. Its methods append what a node computes from integer tensors, and return its name.
+
+    >>> from lib.examples import quantized_model
+    >>> from lib.graph import load
+    >>> graph = load(quantized_model())
+    >>> steps = Steps(graph)
+    >>> steps.quantize(graph.nodes[0], "input", Quantization(np.float32(0.02), np.uint8(127)), "q")
+    'q'
+    >>> steps.dtypes, steps[0].run(np.float32([[-9, 0, 0.1]])).tolist()
+    ({'input': dtype('float32'), 'q': dtype('uint8')}, [[0, 127, 132]])
+    """
 
     def __init__(self, graph: Graph):
         self.graph = graph

@@ -35,14 +35,24 @@ ARITHMETIC = {
 
 
 class Tensor(NamedTuple):
-    """Values, and what each of their axes counts."""
+    """Values, and what each of their axes counts.
+
+    >>> Tensor(np.int8([1, -2]), ("filter",)).axes
+    ('filter',)
+    """
 
     values: np.ndarray
     axes: tuple[str, ...] = ()
 
 
 def layer_named(model: IntegerModel, name: str) -> Step:
-    """The step of the layer called `name`; raises InputError with the names that exist."""
+    """The step of the layer called `name`; raises InputError with the names that exist.
+
+    >>> from lib.examples import quantized_model
+    >>> model = IntegerModel.from_onnx(quantized_model())
+    >>> layer_named(model, "features").output
+    'features_quantized'
+    """
     layers = {step.node: step for step in model.layers}
     if name not in layers:
         raise InputError(f"{model.graph.path}: no layer is called {name!r}; there are {', '.join(layers)}")
@@ -55,6 +65,14 @@ def tensors(layer: Linear, x: np.ndarray) -> dict[str, Tensor]:
     Weights are int8, or int16 where they no longer fit with their zero point subtracted. The factor M of the
     accumulators is there as float32 and as the integers of m · 2^-shift, m of 31 bits.
     Raises InputError where M is too large for that.
+
+    >>> from lib.examples import inputs, quantized_model
+    >>> model = IntegerModel.from_onnx(quantized_model())
+    >>> found = tensors(layer_named(model, "logits").run, model.trace({"input": inputs(1)})["flat_quantized"])
+    >>> found["accumulator"].values.tolist(), found["output_float32"].values.tolist()
+    ([[50970, 35305, 7836]], [[231, 211, 73]])
+    >>> (found["multiplier"].values / 2.0 ** found["shift"].values).round(6).tolist()
+    [0.003816, 0.004941, 0.004541]
     """
     spatial = {2: (), 3: ("position",), 4: ("row", "column")}[x.ndim]
     weight = layer.weight.astype(np.int16)
@@ -86,6 +104,13 @@ def geometry(layer: Linear, parts: dict[str, Tensor]) -> dict[str, int]:
     """The layer as a 2D convolution, in integers named for Verilog; `parts` are its tensors.
 
     What is 1D has height 1; a matrix product is a 1x1 convolution of an image of one pixel.
+
+    >>> from lib.examples import inputs, quantized_model
+    >>> model = IntegerModel.from_onnx(quantized_model())
+    >>> layer, x = layer_named(model, "features").run, model.trace({"input": inputs(2)})["input_quantized"]
+    >>> found = geometry(layer, tensors(layer, x))
+    >>> [found[name] for name in ("INPUT_HEIGHT", "KERNEL_HEIGHT", "PAD_TOP", "OUTPUT_CHANNELS", "WEIGHT_BITS")]
+    [8, 3, 1, 4, 8]
     """
     x, weight, y = (parts[name].values for name in ("input", "weight", "output_float32"))
     window = layer.window or Window((), {})
@@ -129,6 +154,15 @@ def write_vectors(folder: str | Path, model: IntegerModel, name: str, samples: n
 
     samples : the model's input, float32 [B, C, …]; about : where model and samples come from, opens the manifest
     Raises InputError where there is no such layer.
+
+    >>> from lib.examples import folder, inputs, quantized_model
+    >>> model = IntegerModel.from_onnx(quantized_model())
+    >>> write_vectors(folder() / "features", model, "features", inputs(1), {"workload": "example"})
+    >>> sorted(path.name for path in (folder() / "features").glob("*.hex"))[:4]
+    ['accumulator.hex', 'bias.hex', 'input.hex', 'input_zero_point.hex']
+    >>> print((folder() / "features" / "input_zero_point.hex").read_text(), end="")
+    // input_zero_point of features: uint8, one value
+    7f
     """
     step = layer_named(model, name)
     (source,) = step.inputs

@@ -26,13 +26,25 @@ SUMS = 24  # vectors of sums that a kernel keeps in the 32 registers, at most
 
 @cache
 def available() -> bool:
-    """Whether the CPU has AVX-512 VNNI."""
+    """Whether the CPU has AVX-512 VNNI.
+
+    >>> x, weight = np.full((1, 4, 1, 1), 255, np.uint8), np.full((1, 4, 1, 1), 127)
+    >>> convolution(weight, 0, Window((1, 1), {}), 1)(x).item() if available() else 4 * 255 * 127
+    129540
+    """
     features = llvm.get_host_cpu_features()
     return all(features.get(name) for name in ("avx512vnni", "avx512bw", "avx512vl"))
 
 
 def convolution(weight: np.ndarray, zero_point: int, window: Window, groups: int) -> "Convolution | None":
-    """The convolution of weights [N, C / groups, *kernel]; None where the CPU or the layer does not suit it."""
+    """The convolution of weights [N, C / groups, *kernel]; None where the CPU or the layer does not suit it.
+
+    >>> weight, window = np.ones((2, 4, 3, 3), np.int32), Window((3, 3), {})
+    >>> (convolution(weight, 0, window, groups=1) is not None) == available()
+    True
+    >>> convolution(weight, 0, window, groups=2) is None
+    True
+    """
     run = weight.shape[1] * _together(window)
     if not available() or groups > 1 or run < WORD or weight.min() < -128 or weight.max() > 127:
         return None
@@ -44,6 +56,11 @@ class Convolution:
     """Sums of x · weight over the windows of uint8 images x, and what requantization makes of them.
 
     weight : int8 [N, C, *kernel]; zero_point : of x, with which it is padded; it is not taken off x
+
+    >>> x, weight = np.arange(16, dtype=np.uint8).reshape(1, 4, 2, 2), np.ones((1, 4, 2, 2), np.int8)
+    >>> convolve = Convolution(weight, 0, Window((2, 2), {}))
+    >>> convolve(x).tolist() if available() else [[120]]  # 0 + 1 + … + 15
+    [[120]]
     """
 
     weight: np.ndarray

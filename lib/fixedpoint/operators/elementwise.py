@@ -13,6 +13,13 @@ def elementwise(node: NodeProto, constants: list[np.ndarray | None], x: np.ndarr
     """float32 result of the node at the values x; `constants` are its further inputs, None where absent.
 
     Source: ONNX operator specification; the order of float32 operations is onnxruntime's.
+
+    >>> from onnx.helper import make_node
+    >>> x = np.float32([-4, -1, 0, 1, 4])
+    >>> elementwise(make_node("Clip", ["x", "low", "high"], ["y"]), [np.float32(0), np.float32(2)], x).tolist()
+    [0.0, 0.0, 0.0, 1.0, 2.0]
+    >>> elementwise(make_node("HardSwish", ["x"], ["y"]), [], x).astype(float).round(3).tolist()
+    [-0.0, -0.333, 0.0, 0.667, 4.0]
     """
     given = attributes(node)
     match node.op_type.removeprefix("QLinear"):

@@ -30,6 +30,14 @@ class Linear:
 
     weight : [N, C / groups, *kernel], zero point subtracted; for Gemm and MatMul [N, K] and no window
     bias : int32 [N]; x_zero_point : int8 or uint8; multiplier : M, float32, one or [N]; y : the result's quantization
+
+    >>> y = Quantization(np.float32(0.5), np.uint8(10))
+    >>> layer = Linear(np.array([[3, -2]]), np.int32([7]), np.uint8(128), np.float32([0.25]), y, None, 1)
+    >>> x = np.uint8([[130, 125]])
+    >>> layer.accumulate(x).item(), layer(x).item()  # 7 + 2 · 3 + 3 · 2, rint(19 / 4) + 10
+    (19, 15)
+    >>> layer.interval, layer.bound_bits
+    ((array([-631]), array([644])), 11)
     """
 
     weight: np.ndarray

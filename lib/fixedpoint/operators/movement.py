@@ -17,6 +17,15 @@ def movement(node: NodeProto, constants: list[np.ndarray | None], index: int = 0
     """The node's output `index` as a function of its first input; `constants` are its further inputs.
 
     Source: ONNX operator specification, Flatten, Reshape, Transpose, Squeeze, Unsqueeze, Slice, Split, Identity.
+
+    >>> from onnx.helper import make_node
+    >>> x = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
+    >>> movement(make_node("Flatten", ["x"], ["y"]), [])(x).shape
+    (2, 12)
+    >>> movement(make_node("Slice", ["x", "starts", "ends", "axes"], ["y"]), [[-1], [99], [2]])(x)[0].tolist()
+    [[3], [7], [11]]
+    >>> movement(make_node("Split", ["x"], ["a", "b"], axis=2), [], index=1)(x).shape
+    (2, 3, 2)
     """
     given = attributes(node)
     axes = constants[0] if constants else given.get("axes")
@@ -70,6 +79,10 @@ def pad(node: NodeProto, pads: np.ndarray | None, axes: np.ndarray | None, fill:
     """Pad with a constant or with the values at the edge.
 
     pads : all begins, then all ends, of the axes or of all axes; fill : the integer that stands for the constant
+
+    >>> from onnx.helper import make_node
+    >>> pad(make_node("Pad", ["x"], ["y"]), np.array([0, 1, 0, 2]), None, fill=128)(np.uint8([[7, 8]])).tolist()
+    [[128, 7, 8, 128, 128]]
     """
     mode = attributes(node).get("mode", "constant")
     if mode not in ("constant", "edge") or pads is None:

@@ -15,6 +15,13 @@ def with_accumulator(name: str, layer, accumulator: Accumulator):
 
     Raises UnsupportedModelError where the layer's sums may leave int32, in which they are computed, and saturating them
     would therefore be wrong. Wrapping is right even then: modulo 2^32 first changes nothing.
+
+    >>> from lib.examples import quantized_model
+    >>> from lib.fixedpoint import IntegerModel
+    >>> (_, step) = IntegerModel.from_onnx(quantized_model()).layers
+    >>> narrow = with_accumulator(step.node, step.run, Accumulator(16, "saturate"))
+    >>> step.run.fits, narrow.fits
+    (True, False)
     """
     too_wide = accumulator.overflow == "saturate_end" or (accumulator.overflow == "saturate" and accumulator.bits == 32)
     if too_wide and layer.bound_bits > 32:
@@ -25,7 +32,20 @@ def with_accumulator(name: str, layer, accumulator: Accumulator):
 
 
 def narrow_sums(layer, x: np.ndarray) -> np.ndarray:
-    """Accumulators [B · outputs, N] of a Linear layer for x [B, …], overflowing as its accumulator's policy says."""
+    """Accumulators [B · outputs, N] of a Linear layer for x [B, …], overflowing as its accumulator's policy says.
+
+    >>> from lib.examples import quantized_model
+    >>> from lib.fixedpoint import IntegerModel
+    >>> (_, step) = IntegerModel.from_onnx(quantized_model()).layers
+    >>> x = np.full((1, 4), 255, np.uint8)
+    >>> step.run.accumulate(x).tolist()
+    [[50963, 59842, 31720]]
+    >>> for policy in ("wrap", "saturate_end", "saturate"):
+    ...     print(narrow_sums(with_accumulator(step.node, step.run, Accumulator(16, policy)), x).tolist())
+    [[-14573, -5694, 31720]]
+    [[32767, 32767, 31720]]
+    [[32767, 32767, 11092]]
+    """
     unit = layer.accumulator
     if unit.tile is None and unit.overflow != "saturate":
         return _stored(layer.accumulate(x, exact=True), unit)
@@ -45,6 +65,14 @@ def partial_sums(layer, x: np.ndarray) -> tuple[int, int]:
     """Lowest and highest value that a Linear layer's accumulators hold at any time while it works on x [B, …].
 
     The additions come in the order of the accumulator, bias first; nothing overflows.
+
+    >>> from lib.examples import quantized_model
+    >>> from lib.fixedpoint import IntegerModel
+    >>> (_, step) = IntegerModel.from_onnx(quantized_model()).layers
+    >>> step.run.bias.tolist(), step.run.weight.tolist()
+    ([-37, 4252, -9080], [[-106, 127, 113, 66], [17, -20, 94, 127], [127, 93, 25, -85]])
+    >>> partial_sums(step.run, np.full((1, 4), 255, np.uint8))  # -37 - 106 · 255, 4252 + (17 - 20 + 94 + 127) · 255
+    (-27067, 59842)
     """
     lows, highs = partial_sum_range(*layer.rows(x), *_in_order(layer), layer.bias)
     return int(lows.min()), int(highs.max())

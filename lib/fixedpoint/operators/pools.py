@@ -14,7 +14,12 @@ from lib.fixedpoint.window import Window
 
 
 def max_pool(x: np.ndarray, window: Window) -> np.ndarray:
-    """Largest value under the window; padding never wins, being the type's smallest."""
+    """Largest value under the window; padding never wins, being the type's smallest.
+
+    >>> x = np.arange(16, dtype=np.uint8).reshape(1, 1, 4, 4)
+    >>> max_pool(x, Window((2, 2), {"strides": [2, 2]})).tolist()
+    [[[[5, 7], [13, 15]]]]
+    """
     *above, columns = window.output_size(x.shape[2:])
     image = pixels_first(window.padded(x, np.iinfo(x.dtype).min))
     samples, *_, width, channels = image.shape
@@ -55,6 +60,13 @@ class GlobalAveragePool:
     """QLinearGlobalAveragePool: the sum of q - zero point in int32, requantized with M = a / (y · pixels).
 
     Source: onnxruntime, core/mlas/lib/qlgavgpool.cpp.
+
+    >>> half, quarter = Quantization(np.float32(0.5), np.uint8(0)), Quantization(np.float32(0.25), np.uint8(10))
+    >>> pool = GlobalAveragePool(half, quarter)
+    >>> pool(np.uint8([[[[1, 2], [3, 5]]]])).tolist()  # the mean 11 / 8 is 5.5 steps of 0.25
+    [[[[16]]]]
+    >>> pool.multiplier(pixels=4).tolist(), [bound.tolist() for bound in pool.interval(pixels=4)]
+    ([0.5], [[0], [1020]])
     """
 
     a: Quantization
@@ -96,6 +108,11 @@ def float_global_average_pool(x: np.ndarray, levels: np.ndarray, y: Quantization
     ONNX Runtime's quantizer leaves this pool in float32 behind an unfused Relu, and float addition depends on its
     order: lane i adds the pixels i, i + 4, …; the lanes are added as (0 + 2) + (1 + 3); then come the last pixels.
     Source: onnxruntime, core/mlas/lib/pooling.cpp, MlasPoolGlobalKernel.
+
+    >>> levels = np.maximum(np.arange(256, dtype=np.float32) - 128, 0)  # Relu behind a zero point of 128
+    >>> x = np.uint8([[[[0, 128], [130, 134]]]])
+    >>> float_global_average_pool(x, levels, Quantization(np.float32(0.5), np.uint8(0))).tolist()  # (2 + 6) / 4 / 0.5
+    [[[[4]]]]
     """
     pixels = levels[x.view(np.uint8)].reshape(*x.shape[:2], -1)
     count = pixels.shape[2]
@@ -115,6 +132,13 @@ def average_pool(x: np.ndarray, window: Window, a: Quantization, y: Quantization
     The zero point is added before rounding, so that ties go to even integers, not to even distances from it.
     A window as large as the image is computed as a global average pool.
     Source: onnxruntime, contrib_ops/cpu/quantization/qlinear_pool.cc.
+
+    >>> one, x = Quantization(np.float32(1), np.uint8(0)), np.uint8([[[[8, 8], [8, 8]]]])
+    >>> window = Window((2, 2), {"pads": [1, 1, 0, 0]})
+    >>> average_pool(x, window, one, one, include_pad=False).tolist()
+    [[[[8, 8], [8, 8]]]]
+    >>> average_pool(x, window, one, one, include_pad=True).tolist()
+    [[[[2, 4], [4, 8]]]]
     """
     size = x.shape[2:]
     if size == window.kernel and not any(window.pads(size)):

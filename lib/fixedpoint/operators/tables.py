@@ -15,12 +15,21 @@ Pair = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def every(dtype: np.dtype) -> np.ndarray:
-    """All 256 values of an 8-bit type, in the order of their bit patterns, which is the order of a table."""
+    """All 256 values of an 8-bit type, in the order of their bit patterns, which is the order of a table.
+
+    >>> every(np.dtype(np.int8))[[0, 127, 128, 255]].tolist()
+    [0, 127, -128, -1]
+    """
     return np.arange(256, dtype=np.uint8).view(dtype)
 
 
 def apply(table: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """table [256] at x; x itself where the table changes nothing."""
+    """table [256] at x; x itself where the table changes nothing.
+
+    >>> halves = every(np.dtype(np.uint8)) // 2
+    >>> apply(halves, np.uint8([[4, 7], [0, 255]])).tolist()
+    [[2, 3], [0, 127]]
+    """
     if table.dtype == x.dtype and np.array_equal(table, every(x.dtype)):
         return x
     if x.ndim < 2:
@@ -38,7 +47,12 @@ def _look_up(table, x, y):
 
 
 def apply_pair(table: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """table [256 · 256] at (a, b), whose shapes broadcast."""
+    """table [256 · 256] at (a, b), whose shapes broadcast.
+
+    >>> smaller = np.minimum(*np.indices((256, 256), np.uint8)).ravel()
+    >>> apply_pair(smaller, np.uint8([[4, 7]]), np.uint8([[5, 6]])).tolist()
+    [[4, 6]]
+    """
     if a.shape != b.shape or a.ndim < 2:
         return table[a.view(np.uint8) * np.uint16(256) + b.view(np.uint8)]
     a, b = (pixels_first(x) for x in (a, b))
@@ -57,6 +71,10 @@ def add(a: Quantization, b: Quantization, y: Quantization) -> Pair:
     """QLinearAdd; the operands' order matters, and onnxruntime swaps them where the first is broadcast.
 
     Images of one shape are added in float32, which is faster than looking up, if all 65536 pairs agree with the table.
+
+    >>> a, b = Quantization(np.float32(1), np.uint8(0)), Quantization(np.float32(0.5), np.uint8(10))
+    >>> add(a, b, a)(np.uint8([[1, 2, 250]]), np.uint8([[14, 15, 60]])).tolist()  # 1 + 2, 2 + 2.5, 250 + 25
+    [[3, 4, 255]]
     """
     table = add_table(a, b, y)
     swapped = add_table(b, a, y).reshape(256, 256).T.ravel()
@@ -93,13 +111,23 @@ def _add(a, b, ratio_a, ratio_b, constant, low, high, y):
 
 
 def multiply(a: Quantization, b: Quantization, y: Quantization) -> Pair:
-    """QLinearMul."""
+    """QLinearMul.
+
+    >>> a, b = Quantization(np.float32(1), np.uint8(0)), Quantization(np.float32(0.5), np.uint8(10))
+    >>> multiply(a, b, a)(np.uint8([[1, 2, 250]]), np.uint8([[14, 15, 60]])).tolist()  # 1 · 2, 2 · 2.5, 250 · 25
+    [[2, 5, 255]]
+    """
     table = multiply_table(a, b, y)
     return lambda p, q: apply_pair(table, p, q)
 
 
 def concat(inputs: Sequence[Quantization], y: Quantization, axis: int) -> Callable[..., np.ndarray]:
-    """QLinearConcat: each input brought to the output's scale by a table."""
+    """QLinearConcat: each input brought to the output's scale by a table.
+
+    >>> a, b = Quantization(np.float32(1), np.uint8(0)), Quantization(np.float32(0.5), np.uint8(10))
+    >>> concat([a, b], a, axis=1)(np.uint8([[1, 2]]), np.uint8([[14, 15]])).tolist()  # 15 stands for 2.5
+    [[1, 2, 2, 2]]
+    """
     tables = [quantize(dequantize(every(x.dtype), x), y) for x in inputs]
     return lambda *parts: np.concatenate([apply(*pair) for pair in zip(tables, parts, strict=True)], axis)
 
@@ -121,6 +149,11 @@ def add_table(a: Quantization, b: Quantization, y: Quantization) -> np.ndarray:
     """QLinearAdd of every pair: rint(fma(qa, A, fma(qb, B, c))) with A = a/y, B = b/y, c = zy - (A·za + B·zb).
 
     Source: onnxruntime, core/mlas/lib/intrinsics/avx2/qladd_avx2.cpp.
+
+    >>> a, b = Quantization(np.float32(1), np.uint8(0)), Quantization(np.float32(0.5), np.uint8(10))
+    >>> table = add_table(a, b, a).reshape(256, 256)
+    >>> int(table[1, 14]), int(table[2, 15]), int(table[250, 60])
+    (3, 4, 255)
     """
     ratio_a, ratio_b, constant = _add_terms(a, b, y)
     qa, qb = (every(q.dtype).astype(np.float32) for q in (a, b))
@@ -138,6 +171,11 @@ def multiply_table(a: Quantization, b: Quantization, y: Quantization) -> np.ndar
     """QLinearMul of every pair: rint(float32((qa - za)(qb - zb)) · M + zy) with M = a · b / y.
 
     Source: onnxruntime, core/mlas/lib/qlmul.cpp.
+
+    >>> a, b = Quantization(np.float32(1), np.uint8(0)), Quantization(np.float32(0.5), np.uint8(10))
+    >>> table = multiply_table(a, b, a).reshape(256, 256)
+    >>> int(table[1, 14]), int(table[2, 15]), int(table[250, 60])
+    (2, 5, 255)
     """
     qa, qb = (every(q.dtype).astype(np.int32) - np.int32(q.zero_point) for q in (a, b))
     ratio = a.scale * b.scale / y.scale
