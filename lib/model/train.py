@@ -1,4 +1,4 @@
-"""Training: the data set in memory as one tensor, augmentation on the batch tensor, SGD with a one-cycle schedule."""
+"""Training: the data set in memory as one tensor, augmentation on the batch tensor, one-cycle schedules."""
 
 import logging
 import time
@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from lib.data.dataset import Dataset
 from lib.model.networks import build
+from lib.model.optimizers import Muon, scale_free
 
 SHIFT = 4  # pixels of padding from which shifted crops are cut
 EVALUATIONS = (
@@ -23,20 +24,22 @@ EVALUATIONS = (
 class Recipe:
     """How a network is trained.
 
-    learning_rate : peak of the one-cycle schedule (Smith and Topin, 2018), reached after a quarter of the steps
-    weight_decay : on weights of convolutions and linear layers only
+    learning_rate : peak of SGD's one-cycle schedule (Smith and Topin, 2018), reached after a quarter of the steps
+    filter_rate : the same of Muon, for `scale_free` filters, which have norm 1: how far a step turns them [radians]
+    weight_decay : on weights of convolutions and linear layers that SGD trains only
     small_epochs : the first epochs, on crops of three quarters of an image's height and width, which cost half
         (progressive resizing, as in Tan and Le, "EfficientNetV2", ICML 2021)
     plain_epochs : the last epochs, on images as they are, which is what the network will be asked about (He et al.,
         "Data augmentation revisited: rethinking the distribution gap between clean and augmented data", 2019)
 
-    >>> Recipe(epochs=30, batch=256, learning_rate=0.3, plain_epochs=3)
-    Recipe(epochs=30, batch=256, learning_rate=0.3, weight_decay=5e-05, small_epochs=0, plain_epochs=3)
+    >>> Recipe(epochs=30, batch=256, learning_rate=0.3, plain_epochs=3).small_epochs
+    0
     """
 
     epochs: int
     batch: int
     learning_rate: float
+    filter_rate: float = 0.02
     weight_decay: float = 5e-5
     small_epochs: int = 0
     plain_epochs: int = 0
@@ -102,6 +105,18 @@ def _native_bfloat16() -> bool:
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
+def _optimizers(network: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
+    """SGD, and Muon for the filters whose scale is free, if there are any."""
+    filters = scale_free(network)
+    others = [parameter for parameter in network.parameters() if not any(parameter is one for one in filters)]
+    groups = [
+        {"params": [parameter for parameter in others if parameter.ndim > 1], "weight_decay": recipe.weight_decay},
+        {"params": [parameter for parameter in others if parameter.ndim <= 1]},
+    ]
+    sgd = torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=0.9, nesterov=True)
+    return [sgd, Muon(filters, recipe.filter_rate)] if filters else [sgd]
+
+
 def train(
     name: str, dataset: Dataset, recipe: Recipe, seed: int, threads: int, log: logging.Logger
 ) -> tuple[nn.Module, pd.DataFrame]:
@@ -141,16 +156,15 @@ def fit(
     test_x, test_y = map(torch.from_numpy, dataset.test())
     images = samples.ndim == 4
     if images:
-        network.to(memory_format=torch.channels_last)
         samples, test_x = padded(samples), test_x.contiguous(memory_format=torch.channels_last)
 
-    weights = [parameter for parameter in network.parameters() if parameter.ndim > 1]
-    others = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
-    groups = [{"params": weights, "weight_decay": recipe.weight_decay}, {"params": others}]
-    optimizer = torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=0.9, nesterov=True)
     # The rise, a quarter of the schedule, needs more than one step.
     steps = max(8, recipe.epochs * -(-len(samples) // recipe.batch))
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.learning_rate, total_steps=steps, pct_start=0.25)
+    optimizers = _optimizers(network, recipe)
+    schedules = [
+        torch.optim.lr_scheduler.OneCycleLR(optimizer, optimizer.defaults["lr"], total_steps=steps, pct_start=0.25)
+        for optimizer in optimizers
+    ]
 
     history, start = [], time.perf_counter()
     for epoch in range(1, recipe.epochs + 1):
@@ -167,17 +181,18 @@ def fit(
             with torch.autocast("cpu", torch.bfloat16, enabled=_native_bfloat16()):
                 logits = network(x)
                 loss = functional.cross_entropy(logits.float(), y)
-            optimizer.zero_grad()
+            network.zero_grad()
             loss.backward()
-            optimizer.step()
-            schedule.step()
+            for optimizer, schedule in zip(optimizers, schedules, strict=True):
+                optimizer.step()
+                schedule.step()
             losses.append(loss.item())
             right += (logits.argmax(1) == y).sum().item()
         evaluated = epoch * EVALUATIONS // recipe.epochs > (epoch - 1) * EVALUATIONS // recipe.epochs
         seconds = time.perf_counter() - start
         row = {
             "epoch": epoch,
-            "learning_rate": schedule.get_last_lr()[0],
+            "learning_rate": schedules[0].get_last_lr()[0],
             "train_loss": float(np.mean(losses)),
             "train_accuracy": right / len(samples),
             "test_accuracy": accuracy(network, test_x, test_y) if evaluated else np.nan,
