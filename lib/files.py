@@ -1,17 +1,30 @@
-"""Outputs written whole or not at all, and arrays read without unpickling."""
+"""Outputs written whole or not at all; inputs read without unpickling, damaged ones refused in one line."""
 
+import glob
 import json
 import os
 import shutil
 import tempfile
-import zipfile
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lib.errors import InputError
+
+if TYPE_CHECKING:  # whoever reads no table does without pandas
+    import pandas as pd
+
+AGAIN = "delete it to have it made again"
+
+
+def _abandoned(path: Path) -> list[Path]:
+    """Temporary files or folders that processes which were killed left behind on the way to `path`."""
+    random = "[a-z0-9_]" * 8  # as tempfile names them
+    return list(path.parent.glob(f".{glob.escape(path.stem)}-{random}{glob.escape(path.suffix)}"))
 
 
 @contextmanager
@@ -27,6 +40,8 @@ def whole(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    for left in _abandoned(path):
+        left.unlink(missing_ok=True)
     # The suffix stays: writers such as numpy.savez and matplotlib choose the format by it.
     descriptor, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
     os.close(descriptor)
@@ -51,7 +66,9 @@ def whole_folder(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    for left in _abandoned(path):
+        shutil.rmtree(left, ignore_errors=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent))
     try:
         yield temporary
         temporary.chmod(0o755)
@@ -116,7 +133,42 @@ def write_arrays(path: str | Path, **arrays: np.ndarray) -> None:
         np.savez(temporary, **arrays)
 
 
-def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
+@contextmanager
+def reading(path: str | Path, what: str, advice: str = AGAIN) -> Iterator[None]:
+    """What goes wrong while the block parses the file at `path` is damage to it: raises InputError, saying so.
+
+    Parsers of binary files and of tables raise many unrelated types for damaged ones, so it is all of them.
+
+    >>> with reading("a.csv", "a table"):
+    ...     float("x")
+    Traceback (most recent call last):
+    lib.errors.InputError: a.csv: not a table (could not convert string to float: 'x'); delete it to have it made again
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        reason = textwrap.shorten(str(error), 200) or type(error).__name__
+        raise InputError(f"{path}: not {what} ({reason}); {advice}") from error
+
+
+def read_csv(path: str | Path, **options) -> "pd.DataFrame":
+    """A table, with options of pandas.read_csv; raises InputError where the file is damaged.
+
+    >>> from lib.examples import folder
+    >>> write_text("layer,macs\\nfc,640\\n", folder() / "layers.csv")
+    >>> read_csv(folder() / "layers.csv")
+      layer  macs
+    0    fc   640
+    """
+    import pandas as pd
+
+    with reading(path, "a table"):
+        return pd.read_csv(path, **options)
+
+
+def read_arrays(path: str | Path, advice: str = AGAIN) -> dict[str, np.ndarray]:
     """All arrays of an .npz file by name; raises InputError where the file is damaged or holds pickled objects.
 
     >>> from lib.examples import folder
@@ -124,8 +176,8 @@ def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
     >>> read_arrays(folder() / "b.npz")
     {'weight': array([ 1, -2], dtype=int8)}
     """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError) as error:
-        raise InputError(f"{path}: not a readable .npz file ({error}); delete it to have it made again") from error
+    with reading(path, "an .npz file of plain arrays", advice), np.load(path, allow_pickle=False) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+        if strange := [name for name, values in arrays.items() if not isinstance(values, np.ndarray)]:
+            raise ValueError(f"{strange[0]!r} is no array")  # numpy gives the bytes of such a member
+        return arrays

@@ -10,6 +10,7 @@ import onnx
 from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, numpy_helper
 
 from lib.errors import InputError
+from lib.files import reading
 
 Shape = tuple[int, ...]
 
@@ -222,7 +223,9 @@ def load(path: str | Path, weights: bool = True) -> Graph:
     >>> [(layer.name, layer.op) for layer in load(float_model()).layers]
     [('features', 'Conv'), ('logits', 'Gemm')]
     """
-    try:
+    if not Path(path).is_file():
+        raise InputError(f"{path}: no such model file")
+    with reading(path, "a valid ONNX model"):
         model = onnx.load(path, load_external_data=weights)
         absent = any(tensor.data_location == TensorProto.EXTERNAL for tensor in model.graph.initializer)
         if weights or not absent:  # the checker wants every external file to be there
@@ -230,9 +233,4 @@ def load(path: str | Path, weights: bool = True) -> Graph:
         graph = Graph(model, str(path))
         if weights:
             _ = graph.initializers  # constants whose sizes do not fit their shapes show here
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such model file") from error
-    except Exception as error:  # protobuf and onnx raise many unrelated types for damaged files
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(f"{path}: not a valid ONNX model ({reason}); delete it to have it made again") from error
     return graph

@@ -1,4 +1,4 @@
-"""Outputs appear whole or not at all; arrays are never unpickled."""
+"""Outputs appear whole or not at all and leave nothing behind; arrays are never unpickled."""
 
 import os
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lib.errors import InputError
-from lib.files import read_arrays, whole, whole_folder, write_arrays
+from lib.files import read_arrays, whole, whole_folder, write_arrays, write_text
 
 
 def test_interrupted_write_keeps_the_old_file_and_leaves_no_trace(tmp_path):
@@ -36,6 +36,13 @@ def test_arrays_round_trip(tmp_path):
     write_arrays(tmp_path / "a.npz", x=np.arange(5), name=np.array("é"))
     read = read_arrays(tmp_path / "a.npz")
     assert np.array_equal(read["x"], np.arange(5)) and str(read["name"]) == "é"
+
+
+def test_what_a_killed_process_left_goes_with_the_next_try(tmp_path):
+    (tmp_path / ".a-x1y2z3_4.csv").write_text("half")
+    (tmp_path / ".a-b-x1y2z3_4.csv").write_text("of another file, being written")
+    write_text("whole", tmp_path / "a.csv")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".a-b-x1y2z3_4.csv", "a.csv"]
 
 
 @pytest.mark.parametrize("damage", ["pickle", "truncated", "text"])

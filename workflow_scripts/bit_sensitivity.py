@@ -7,7 +7,7 @@ import pandas as pd
 from job import job, labelled
 
 from lib.data import dataset
-from lib.files import write_csv
+from lib.files import read_csv, write_csv
 from lib.fixedpoint import IntegerModel
 from lib.fixedpoint.numerics import classes
 from lib.graph import Graph
@@ -23,7 +23,7 @@ with job(snakemake) as log:
     graph = load_finite(snakemake.input.model)
     calibration = data.calibration(snakemake.params.samples, snakemake.params.seed)
     seen = observed(graph, calibration, quantized_tensors(graph))
-    traces = {row.layer: row.trace for path in snakemake.input.hessian for row in pd.read_csv(path).itertuples()}
+    traces = {row.layer: row.trace for path in snakemake.input.hessian for row in read_csv(path).itertuples()}
 
     def right(model):
         return classes(IntegerModel.from_graph(Graph(model)), x) == labels

@@ -1,16 +1,15 @@
 """Around the winners: what bounds each layer, what one step of each parameter would buy, and where returns diminish."""
 
-import pandas as pd
 from job import job, labelled
 
 from lib.arch import space, study, technology, topology
-from lib.files import write_csv
+from lib.files import read_csv, write_csv
 
 with job(snakemake):
     given = snakemake.params
     layers = topology.read(snakemake.input.topology)
     node = technology.read(snakemake.input.technology, given.node_nm)
-    designs, winners = space.read(snakemake.input.designs), pd.read_csv(snakemake.input.winners)
+    designs, winners = space.read(snakemake.input.designs), read_csv(snakemake.input.winners)
     tables = {
         "design_sensitivity": study.sensitivity(designs, winners),
         "bottlenecks": study.bottlenecks(layers, winners, node, batch=given.batch),

@@ -4,15 +4,14 @@ Widths of activations, weights and accumulators and the way to requantize set en
 accuracy is measured, never modelled. A row is on the front if no other is as good in all three and better in one.
 """
 
-import pandas as pd
 from job import job, labelled
 
 from lib.arch import space, technology, topology
 from lib.arch.joint import combinations, joint_choice
-from lib.files import write_csv
+from lib.files import read_csv, write_csv
 
 with job(snakemake) as log:
-    measured = combinations({path: pd.read_csv(path) for path in snakemake.input.accuracy})
+    measured = combinations({path: read_csv(path) for path in snakemake.input.accuracy})
     log.info("%d combinations of widths", len(measured))
     table = joint_choice(
         topology.read(snakemake.input.topology),

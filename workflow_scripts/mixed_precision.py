@@ -4,7 +4,7 @@ import pandas as pd
 from job import job, labelled
 
 from lib.data import dataset
-from lib.files import write_csv
+from lib.files import read_csv, write_csv
 from lib.fixedpoint import IntegerModel
 from lib.fixedpoint.numerics import classes
 from lib.graph import Graph
@@ -19,7 +19,7 @@ with job(snakemake) as log:
     x, labels = data.test()
     graph = load_finite(snakemake.input.model)
     seen = observed(graph, data.calibration(params.samples, params.seed), quantized_tensors(graph))
-    sensitivity = pd.read_csv(snakemake.input.sensitivity)
+    sensitivity = read_csv(snakemake.input.sensitivity)
 
     def right(model):
         return classes(IntegerModel.from_graph(Graph(model)), x) == labels

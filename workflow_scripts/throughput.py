@@ -16,7 +16,7 @@ from job import job
 from lib.bench.latency import interleaved, summary
 from lib.bench.session import open_session
 from lib.data import dataset
-from lib.files import write_csv
+from lib.files import read_csv, write_csv
 from lib.fixedpoint import IntegerModel
 from lib.fixedpoint.evaluator import reference_evaluator
 from lib.fixedpoint.throughput import peak_gmac_per_s, step_times
@@ -29,7 +29,7 @@ with job(snakemake) as log:
     integer, qdq = snakemake.input.integer, snakemake.input.qdq
     data = dataset.load(snakemake.input.data)
     about = {"workload": snakemake.wildcards.workload, "dataset": data.name}
-    macs = int(pd.read_csv(snakemake.input.layers).macs.sum())
+    macs = int(read_csv(snakemake.input.layers).macs.sum())
     models = {path: IntegerModel.from_onnx(path) for path in (integer, qdq)}
     feeds = {models[qdq].graph.inputs[0]: data.test(batch)[0]}
     rng = np.random.default_rng(snakemake.params.seed)

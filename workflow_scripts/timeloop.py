@@ -14,13 +14,13 @@ from lib.arch import mapping, scalesim, study, technology, timeloop, topology
 from lib.arch.cost import DESIGN, layer_costs
 from lib.arch.numerics import INT8
 from lib.errors import InputError
-from lib.files import whole_folder, write_csv
+from lib.files import read_csv, whole_folder, write_csv
 
 with job(snakemake) as log:
     given = snakemake.params
     layers = topology.read(snakemake.input.topology)
     figures = technology.read(snakemake.input.technology, given.node_nm)
-    design = study.recommended(pd.read_csv(snakemake.input.winners), pd.read_csv(snakemake.input.pareto))
+    design = study.recommended(read_csv(snakemake.input.winners), read_csv(snakemake.input.pareto))
     costs = layer_costs(layers, design[DESIGN], figures, INT8, given.batch)
     missing = [tool for tool in ("timeloop", "timeloop-mapper") if not shutil.which(tool)]
     if missing:

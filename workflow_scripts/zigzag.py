@@ -7,19 +7,18 @@ mapping saves on it is the search's gain.
 import sys
 from pathlib import Path
 
-import pandas as pd
 from job import job, labelled
 
 from lib.arch import mapping, scalesim, study, technology, topology, zigzag
 from lib.arch.cost import DESIGN, layer_costs
 from lib.arch.numerics import INT8
-from lib.files import write_csv
+from lib.files import read_csv, write_csv
 
 with job(snakemake) as log:
     given = snakemake.params
     layers = topology.read(snakemake.input.topology)
     figures = technology.read(snakemake.input.technology, given.node_nm)
-    design = study.recommended(pd.read_csv(snakemake.input.winners), pd.read_csv(snakemake.input.pareto))
+    design = study.recommended(read_csv(snakemake.input.winners), read_csv(snakemake.input.pareto))
     costs = layer_costs(layers, design[DESIGN], figures, INT8, given.batch)
     found = zigzag.search(layers, costs, figures, INT8, given.batch)
     for row in found[found["reason"] != ""].itertuples():

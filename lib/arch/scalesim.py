@@ -16,7 +16,7 @@ from lib.arch import topology
 from lib.arch.design import Design
 from lib.arch.topology import Layer
 from lib.errors import InputError
-from lib.files import whole, write_json, write_text
+from lib.files import reading, whole, write_json, write_text
 
 # In CALC mode memory never stalls the array, and SCALE-Sim reports the bandwidth that this takes; in USER mode it
 # stalls. SCALE-Sim reads all sections and keys, used or not: request buffers and sparsity have no effect here.
@@ -151,10 +151,8 @@ def read_designs(
     simulated, failed = {}, {}
     for folder in map(Path, folders):
         design = Design.parse(folder.name)
-        try:
-            reason = json.loads((folder / STATUS).read_text(encoding="utf-8"))["reason"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{folder / STATUS}: not a status ({error}); delete it to have it made again") from error
+        with reading(folder / STATUS, "a status"):
+            reason = str(json.loads((folder / STATUS).read_text(encoding="utf-8"))["reason"])
         if reason:
             failed[design] = reason
         else:
@@ -187,14 +185,11 @@ def read_reports(folder: str | Path, layers: list[Layer]) -> DataFrame:
 
 
 def _read(path: Path, columns: dict[str, str], layers: int) -> DataFrame:
-    try:
+    with reading(path, "a SCALE-Sim report"):
         text = path.read_text(encoding="utf-8")
         table = pd.read_csv(path, skipinitialspace=True)[list(columns)]
         whole_numbers = [name for name in columns if name.endswith(("Cycles", "Reads", "Writes"))]
         table = table.astype(float).astype(dict.fromkeys(whole_numbers, "int64"))
-    except (OSError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{path}: not a SCALE-Sim report ({reason}); delete it to have it made again") from error
     # Every complete line ends in a comma.
     if len(table) != layers or not text.endswith(",\n") or table.isna().any(axis=None):
         raise InputError(f"{path}: cut short, {layers} layers expected; delete it to have it made again")

@@ -10,8 +10,7 @@ from lib.arch.cost import DESIGN, network_costs
 from lib.arch.numerics import INT8, Numerics
 from lib.arch.technology import Technology
 from lib.arch.topology import Layer
-from lib.errors import InputError
-from lib.files import whole
+from lib.files import reading, whole
 
 BLOCK = 8192  # designs costed at a time: some arrays of [designs, layers] that stay small
 
@@ -46,7 +45,5 @@ def write(designs: DataFrame, path: str | Path) -> None:
 
 def read(path: str | Path) -> DataFrame:
     """Read costed designs; raises InputError where the file is damaged."""
-    try:
+    with reading(path, "a table of designs"):
         return pd.read_parquet(path).astype({"dataflow": str, "reason": str})
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{path}: not a table of designs ({error}); delete it to have it made again") from error

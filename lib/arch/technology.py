@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from lib.errors import InputError
+from lib.files import reading
 
 TABLE = Path(__file__).with_suffix(".csv")
 COLUMNS = ["node_nm", "component", "value", "unit", "source"]
@@ -55,12 +56,9 @@ def read(path: str | Path = TABLE, node_nm: float = 45) -> Technology:
     Raises InputError where the table is damaged or lacks the node, where a figure is missing, unknown, there twice or
     not a positive number, and where the supplies are not in order.
     """
-    try:
+    with reading(path, f"a technology table with the columns {', '.join(COLUMNS)}", "docs/technology.md describes it"):
         table = pd.read_csv(path, dtype={"component": str, "unit": str})[COLUMNS]
         table = table.fillna({"component": "", "unit": ""}).assign(node_nm=pd.to_numeric(table["node_nm"]))
-    except (OSError, KeyError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{path}: not a technology table with the columns {', '.join(COLUMNS)} ({reason})") from error
     rows = table[table["node_nm"] == node_nm]
     if rows.empty:
         nodes = ", ".join(f"{node:g}" for node in sorted(table["node_nm"].unique()))

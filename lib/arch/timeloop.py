@@ -318,11 +318,16 @@ def search(folder: str | Path) -> dict:
         subprocess.run(["timeloop", "mapper", *FILES, "-o", "output"], cwd=folder, stdout=log, stderr=subprocess.STDOUT)
         log.seek(0)
         last = (log.read().strip().splitlines() or ["no message"])[-1]
-    found = [folder / "output" / f"timeloop-mapper.{part}.txt" for part in ("stats", "map")]
-    if not all(path.is_file() for path in found):
+    written = [folder / "output" / f"timeloop-mapper.{part}.txt" for part in ("stats", "map")]
+    if not all(path.is_file() for path in written):
         raise InputError(f"Timeloop found no mapping ({last})")
-    stats, loops = (path.read_text(encoding="utf-8") for path in found)
-    return statistics(stats) | {"loops": nest(loops)}
+    return found(*written)
+
+
+def found(stats: Path, loops: Path) -> dict:
+    """`statistics` and the `nest` of loops in two files that timeloop-mapper wrote; raises InputError as those do."""
+    found = statistics(stats.read_text(encoding="utf-8", errors="replace"))
+    return found | {"loops": nest(loops.read_text(encoding="utf-8", errors="replace"))}
 
 
 def statistics(text: str) -> dict:
@@ -344,7 +349,7 @@ def statistics(text: str) -> dict:
         macs = int(re.search(r"^Computes = (\d+)$", summary, re.MULTILINE)[1])
         words = int(re.search(r"^=== DRAM ===\n *Total scalar accesses *: (\d+)$", summary, re.MULTILINE)[1])
         used = float(re.search(r"Utilized instances *: ([\d.]+)$", levels, re.MULTILINE)[1])
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, ArithmeticError) as error:
         raise InputError(f"not the statistics of timeloop-mapper, or cut short ({error})") from error
     return {
         "macs": macs,
@@ -362,6 +367,8 @@ def statistics(text: str) -> dict:
 def nest(text: str) -> str:
     """timeloop-mapper.map.txt on one line: for each level the loops at it, from the outermost on; x and y are spatial.
 
+    Raises InputError where a loop belongs to no level.
+
     >>> nest('''DRAM [ Weights:864 (864) ]
     ... --------------------------
     ... | for Q in [0:8)
@@ -376,6 +383,8 @@ def nest(text: str) -> str:
     levels = []
     for line in text.splitlines():
         loop = re.match(r"\|\s+for (\w+) in \[0:(\d+)(?:,\d+)?\)(?: \(Spatial-([XY])\))?", line)
+        if loop and not levels:
+            raise InputError("not the loops of timeloop-mapper: there is one outside all levels")
         if loop:
             levels[-1][1].append(" ".join(filter(None, (loop[1], loop[2], loop[3] and loop[3].lower()))))
         elif level := re.match(r"(\w+) \[", line):

@@ -8,7 +8,7 @@ from pathlib import Path
 from onnx import NodeProto
 
 from lib.errors import InputError
-from lib.files import write_text
+from lib.files import reading, write_text
 from lib.graph import ComputeLayer, Graph, load
 
 HEADER = "Layer name,IFMAP Height,IFMAP Width,Filter Height,Filter Width,Channels,Num Filter,Strides,Groups"
@@ -169,10 +169,8 @@ def write(layers: list[Layer], path: str | Path) -> None:
 
 def read(path: str | Path) -> list[Layer]:
     """Read a topology CSV made by `write`; raises InputError naming the line that is malformed."""
-    try:
+    with reading(path, "a readable topology CSV"):
         header, *rows = Path(path).read_text(encoding="utf-8").splitlines()
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not a readable topology CSV ({error}); delete it to have it made again") from error
     if header != HEADER or not rows:
         raise InputError(f"{path}: not a topology CSV with the columns {HEADER} and at least one layer")
     layers = []

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from lib.errors import InputError
 
-DAMAGES = (tarfile.TarError, lzma.LZMAError, zlib.error, EOFError, OSError)
+DAMAGES = (tarfile.TarError, lzma.LZMAError, zlib.error, EOFError, OSError, ValueError, OverflowError, MemoryError)
+MOST_BYTES = 1 << 28  # of one file; a few bytes of a damaged or malicious archive can stand for any number
 
 
 @contextmanager
@@ -27,8 +28,10 @@ def opened(path: Path) -> Iterator[tarfile.TarFile]:
     try:
         with tarfile.open(path) as archive:
             yield archive
+    except InputError:
+        raise
     except DAMAGES as error:
-        reason = str(error).splitlines()[0]
+        reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{path}: not a tar archive, or damaged or truncated ({reason}); fetch it again") from error
 
 
@@ -48,6 +51,13 @@ def members(archive: tarfile.TarFile) -> list[tarfile.TarInfo]:
     if archive.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
         raise tarfile.ReadError("it breaks off after " + (listed[-1].name if listed else "its start"))
     return listed
+
+
+def content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    """The bytes of a file in the archive; raises InputError where it is sparse or larger than any image."""
+    if member.issparse() or member.size > MOST_BYTES:
+        raise InputError(f"{archive.name}: {member.name}: sparse, or larger than {MOST_BYTES:,} bytes; remove it")
+    return archive.extractfile(member).read()
 
 
 def sha256_of(path: Path) -> str:

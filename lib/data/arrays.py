@@ -1,33 +1,15 @@
 """A labelled data set of one's own as arrays in an .npz file: train_x, train_y, test_x, test_y and perhaps classes."""
 
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
 from lib.data.dataset import evenly
 from lib.errors import InputError
+from lib.files import read_arrays
 
 SPLITS = ("train", "test")
 EXPECTED = "expected train_x, train_y, test_x and test_y, and classes if they have names"
-DAMAGES = (OSError, ValueError, TypeError, EOFError, KeyError, zlib.error, zipfile.BadZipFile)
-
-
-def stored(path: Path) -> dict[str, np.ndarray]:
-    """The file's arrays by name; nothing is unpickled.
-
-    >>> from lib.examples import folder
-    >>> np.savez(folder() / "labels.npz", train_y=np.arange(3))
-    >>> stored(folder() / "labels.npz")
-    {'train_y': array([0, 1, 2])}
-    """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except DAMAGES as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{path}: not an .npz file of plain arrays ({reason}); write it with numpy.savez") from error
 
 
 def checked(x: np.ndarray, y: np.ndarray, split: str, path: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -70,7 +52,7 @@ def read(
     >>> test_y.tolist(), classes
     ([0, 1], ('cat', 'dog'))
     """
-    arrays = stored(path)
+    arrays = read_arrays(path, advice="write it with numpy.savez")
     for name in (f"{split}_{letter}" for split in SPLITS for letter in "xy"):
         if name not in arrays:
             raise InputError(f"{path}: no array {name!r}; {EXPECTED}")
@@ -79,7 +61,9 @@ def read(
         kinds = " and ".join(f"{x.dtype} {list(x.shape[1:])}" for x in (train_x, test_x))
         raise InputError(f"{path}: training and test samples differ in shape or type: {kinds}")
     highest = max(train_y.max(), test_y.max())
-    classes = tuple(map(str, arrays.get("classes", np.arange(highest + 1))))
+    if "classes" not in arrays and highest >= len(train_y) + len(test_y):
+        raise InputError(f"{path}: labels up to {highest} and fewer samples; number the classes from 0 without gaps")
+    classes = tuple(map(str, np.ravel(arrays["classes"] if "classes" in arrays else np.arange(highest + 1))))
     if len(set(classes)) != len(classes) or len(classes) <= max(highest, 1):
         raise InputError(f"{path}: {len(classes)} classes, labels up to {highest}; each label needs a name of its own")
     kept_train, kept_test = evenly(train_y, limits["train"], rng), evenly(test_y, limits["test"], rng)

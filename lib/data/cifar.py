@@ -117,7 +117,7 @@ def read(path: Path, release: Release) -> tuple[np.ndarray, np.ndarray, np.ndarr
     """
     verify(path, release, str(path))
     with archive.opened(path) as tar:
-        content = {Path(member.name).name: tar.extractfile(member).read() for member in tar if member.isfile()}
+        content = {Path(member.name).name: archive.content(tar, member) for member in tar if member.isfile()}
 
     def records(names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
         rows = np.frombuffer(b"".join(content[name] for name in names), np.uint8).reshape(-1, 1 + 3 * 32 * 32)

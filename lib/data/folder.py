@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -47,7 +48,7 @@ def listing(path: Path) -> Iterator[list[Entry]]:
     else:
         with archive.opened(path) as tar:
             yield [
-                (member.name, None if member.isdir() else lambda member=member: tar.extractfile(member).read())
+                (member.name, None if member.isdir() else partial(archive.content, tar, member))
                 for member in archive.members(tar)
             ]
 

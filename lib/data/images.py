@@ -10,7 +10,7 @@ from lib.data import cifar, folder
 from lib.data import shapes as generated
 from lib.data.archive import sha256_of
 from lib.data.dataset import Dataset, evenly, normalization
-from lib.data.own import own
+from lib.data.own import own, title
 from lib.data.source import ARCHIVE
 from lib.errors import InputError
 
@@ -84,10 +84,10 @@ def images(
         test_x, test_y = limited(test_x, test_y, test, size, rng)
         name = "CIFAR-10"
     else:
-        return own(found, name or found.resolve().name, seed, size, train=train, test=test)
+        return own(found, name or title(found), seed, size, train=train, test=test)
     dataset = Dataset(train_x, train_y, test_x, test_y, *normalization(train_x), classes, name)
     origin = {
-        "source": found.resolve().name if found else "generated",
+        "source": title(found) if found else "generated",
         "sha256": sha256_of(found) if found and found.is_file() else None,
         "synthetic": found is None,
     }

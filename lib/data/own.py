@@ -1,5 +1,6 @@
 """Data sets of one's own: labelled images in a folder or tar, or arrays in an .npz file."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,15 @@ from lib.data import arrays, folder
 from lib.data.archive import sha256_of
 from lib.data.dataset import Dataset, normalization
 from lib.errors import InputError
+
+
+def title(path: Path) -> str:
+    """The name of a file or folder as documents and figures can show it, where < or $ would be markup.
+
+    >>> title(Path("/data/cats & dogs <2>.tar"))
+    'cats _ dogs _2_.tar'
+    """
+    return re.sub(r"[^\w .,()+=%#@~'-]", "_", path.resolve().name)
 
 
 def own(
@@ -51,5 +61,5 @@ def own(
         if any(np.ndim(value) and np.shape(value) != scale[0].shape for value in (mean, std)):
             raise InputError(f"{name}: mean and std are one number, or one for each of {len(scale[0])} channels")
         scale = [np.broadcast_to(np.float32(value), scale[0].shape) for value in (mean, std)]
-    origin = {"source": path.resolve().name, "sha256": sha256_of(path) if path.is_file() else None, "synthetic": False}
+    origin = {"source": title(path), "sha256": sha256_of(path) if path.is_file() else None, "synthetic": False}
     return Dataset(*samples, *scale, classes, name), origin

@@ -18,6 +18,7 @@ from onnx import AttributeProto, ModelProto, TensorProto, helper, inliner, numpy
 from torch import Tensor
 
 from lib.errors import InputError
+from lib.files import reading
 from lib.graph import Graph, Shape
 from lib.model.export import IR_VERSION, OPSET, compare, global_average_pools, remove_unread
 
@@ -43,14 +44,12 @@ def read(path: str | Path) -> ModelProto:
     >>> read(folder() / "shares.onnx").graph.output[0].name
     'logits'
     """
-    try:
+    with reading(path, "a valid ONNX model", "export it again"):
         model = onnx.load(path)
         onnx.checker.check_model(model)
         if model.functions:
             model = inliner.inline_local_functions(model)
         constants = Graph(model).initializers
-    except Exception as error:  # protobuf and onnx raise many unrelated types for damaged files
-        raise InputError(f"{path}: not a valid ONNX model ({_reason(error)}); export it again") from error
     for node in model.graph.node:
         about = f"{path}: node {node.name or node.output[0]!r} ({node.op_type})"
         if node.domain not in ("", "ai.onnx"):

@@ -1,12 +1,12 @@
 """The networks of the study, built by name."""
 
-import pickle
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from lib.errors import InputError
+from lib.files import reading
 
 
 def global_average_pool(x: Tensor) -> Tensor:
@@ -196,13 +196,10 @@ def restore(name: str, path: str | Path) -> nn.Module:
     >>> restore("signal_cnn_1d", folder() / "signal.pth").fc
     Linear(in_features=64, out_features=4, bias=True)
     """
-    try:
+    with reading(path, f"the weights of {name}"):
         weights = torch.load(path, weights_only=True)
         network = build(name, len(weights["fc.bias"]))
         network.load_state_dict(weights)
-    except (OSError, RuntimeError, KeyError, TypeError, ValueError, EOFError, pickle.UnpicklingError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{path}: not the weights of {name} ({reason}); delete it to have it made again") from error
     broken = [key for key, value in weights.items() if not torch.isfinite(value).all()]
     if broken:
         raise InputError(f"{path}: {broken[0]} has values that are not finite; lower the learning_rate of {name}")

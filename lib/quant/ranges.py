@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from lib.errors import InputError
+from lib.files import reading
 from lib.graph import Graph
 from lib.quant import calibrate
 from lib.quant.activations import activations
@@ -167,8 +168,9 @@ def read_ranges(path: str | Path) -> dict[str, dict[str, calibrate.Range]]:
     >>> read_ranges(folder() / "ranges.csv")
     {'minmax': {'input': (-1.5, 2.0)}}
     """
-    table = pd.read_csv(path).astype({"low": np.float32, "high": np.float32})
-    return {
-        calibration: dict(zip(rows["tensor"], zip(rows["low"], rows["high"], strict=True), strict=True))
-        for calibration, rows in table.groupby("calibration")
-    }
+    with reading(path, "a table of ranges"):
+        table = pd.read_csv(path).astype({"low": np.float32, "high": np.float32})
+        return {
+            calibration: dict(zip(rows["tensor"], zip(rows["low"], rows["high"], strict=True), strict=True))
+            for calibration, rows in table.groupby("calibration")
+        }

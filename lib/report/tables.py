@@ -5,13 +5,15 @@ from pathlib import Path
 
 import pandas as pd
 
+from lib.files import read_csv
+
 # Columns of text that may be empty: a scheme's parts for float32, why something failed, limits.
 TEXTS = ("format", "activation", "granularity", "calibration", "reason", "limits")
 
 
 def read(path: str | Path) -> pd.DataFrame:
     """A table; columns of text that may be empty hold empty strings there."""
-    table = pd.read_csv(path)
+    table = read_csv(path)
     texts = [name for name in TEXTS if name in table]
     return table.astype(dict.fromkeys(texts, object)).fillna(dict.fromkeys(texts, ""))
 
@@ -26,7 +28,7 @@ def concatenate(paths: Iterable[str | Path]) -> pd.DataFrame:
 
     Without any, a table of no rows: nothing of that kind was done for any workload.
     """
-    parts = [pd.read_csv(path, dtype=str, keep_default_na=False) for path in paths]
+    parts = [read_csv(path, dtype=str, keep_default_na=False) for path in paths]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["workload", "dataset"])
 
 
@@ -39,7 +41,7 @@ def times(folder: str | Path, subjects: list[str]) -> pd.DataFrame:
     for path in sorted(Path(folder).rglob("*.tsv")):
         subject, rule, *_ = path.stem.split(".")
         if subject in subjects:
-            job = pd.read_csv(path, sep="\t", na_values="-").iloc[0]
+            job = read_csv(path, sep="\t", na_values="-").iloc[0]
             jobs.append({"stage": path.parent.name, "rule": rule, "s": job["s"], "mb": job["max_rss"]})
     table = pd.DataFrame(jobs, columns=["stage", "rule", "s", "mb"]).groupby(["stage", "rule"], as_index=False)
     summary = table.agg(jobs=("s", "size"), total_s=("s", "sum"), longest_s=("s", "max"), peak_mb=("mb", "max"))
@@ -51,5 +53,5 @@ def elapsed(folder: str | Path, last: str | Path) -> float:
 
     Meaningful where all was made in one run, as benchmark files record a job's length and are written at its end.
     """
-    starts = [path.stat().st_mtime - pd.read_csv(path, sep="\t")["s"].iloc[0] for path in Path(folder).rglob("*.tsv")]
+    starts = [path.stat().st_mtime - read_csv(path, sep="\t")["s"].iloc[0] for path in Path(folder).rglob("*.tsv")]
     return Path(last).stat().st_mtime - min(starts)
