@@ -4,17 +4,20 @@ import ast
 import csv
 import fcntl
 import hashlib
-import importlib.util
 import os
+import re
 import shutil
 import sys
+from contextlib import contextmanager
 from functools import cache
 from itertools import product
 from pathlib import Path
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import best_match
+from snakemake.io import flag, is_flagged
 import yaml
+
+from lib import config as settings
+from lib.errors import InputError
 
 ROOT = Path(workflow.basedir)
 
@@ -39,29 +42,23 @@ def release_stale_lock():
     return alive
 
 
-def check_config() -> None:
-    """Refuse a configuration that breaks config.schema.yaml or names what is not there, in one line that names the key."""
-    schema = yaml.safe_load((ROOT / "config.schema.yaml").read_text())
-    error = best_match(Draft202012Validator(schema).iter_errors(config))
-    if error:
-        where = ".".join(map(str, error.absolute_path)) or "top level"
-        sys.exit(f"error: configuration: {where}: {error.message} (config.schema.yaml says what is allowed)")
-    if config["quant"]["reference"] not in scheme_names():
-        sys.exit("error: configuration: quant.reference: not one of the schemes of the sweep; add its parts to quant")
-    for name, workload in workloads().items():
-        if workload["dataset"] not in config["datasets"]:
-            found = f"no data set {workload['dataset']!r} under datasets; add it"
-            sys.exit(f"error: configuration: workloads.{name}.dataset: {found}")
-    if not workloads():
-        sys.exit("error: configuration: workloads: all are null; leave one")
-    for name, settings in config["datasets"].items():
-        if name not in ("synthetic_signal", "images") and not Path(settings["path"]).expanduser().exists():
-            sys.exit(f"error: configuration: datasets.{name}.path: {settings['path']}: no such file or folder")
+@contextmanager
+def checked():
+    """End with one line where the block finds a mistake in the configuration."""
+    try:
+        yield
+    except InputError as error:
+        sys.exit(f"error: configuration: {error}")
 
 
 def workloads() -> dict[str, dict]:
-    """The configured workloads; null, with which a file of one's own leaves out one of config.yaml, is none."""
-    return {name: workload for name, workload in config["workloads"].items() if workload}
+    """The configured workloads that are not null."""
+    return settings.workloads(config)
+
+
+def timed(path: str):
+    """An output that holds measured times and so differs from run to run, as `snakemake reproducibility` must know."""
+    return flag(path, "timed")
 
 
 def one_of(names) -> str:
@@ -98,29 +95,6 @@ def provenance_of(wildcards) -> list[str]:
 def model_of(wildcards) -> str:
     """The float ONNX file of a network: a workload's is exported, another's is configured."""
     return NETWORK_FILES.get(wildcards.workload, f"results/model/{wildcards.workload}.onnx")
-
-
-def onnx_file(key: str, place: str) -> str:
-    """The ONNX file configured as `key`; `package:file` is a file inside an installed Python package.
-
-    Exits with one line where the package or the file is missing.
-    """
-    package, _, file = place.rpartition(":")
-    found = importlib.util.find_spec(package) if package else None
-    if package and not found:
-        sys.exit(f"error: configuration: {key}: no Python package {package} is installed")
-    path = Path(found.submodule_search_locations[0], file) if found else Path(file).expanduser()
-    if not path.is_file():
-        sys.exit(f"error: configuration: {key}: {path}: no such file")
-    return str(path)
-
-
-def network_files() -> dict[str, str]:
-    """The ONNX files of networks without data; exits with one line where a workload has the same name."""
-    for name in config["arch"]["networks"]:
-        if name in workloads():
-            sys.exit(f"error: configuration: arch.networks.{name}: a workload has this name; choose another")
-    return {name: onnx_file(f"arch.networks.{name}", place) for name, place in config["arch"]["networks"].items()}
 
 
 def busy_threads(count: int) -> int:
@@ -260,20 +234,22 @@ def imported_files(tree: ast.Module) -> list[Path]:
     return found
 
 
-check_config()
+with checked():
+    settings.check(config, yaml.safe_load((ROOT / "config.schema.yaml").read_text()))
+    # Models that are brought instead of trained, and networks without data that the architecture stage costs.
+    IMPORTED = {
+        name: settings.onnx_file(f"workloads.{name}.model", workload["model"])
+        for name, workload in workloads().items()
+        if "model" in workload
+    }
+    NETWORK_FILES = {
+        name: settings.onnx_file(f"arch.networks.{name}", place) for name, place in config["arch"]["networks"].items()
+    }
 if workflow.is_main_process:
     ALIVE = release_stale_lock()
 
 WORKLOADS = list(workloads())
 TRAINED = [name for name, workload in workloads().items() if "model" not in workload]
-# Models that are brought instead of trained, and their files.
-IMPORTED = {
-    name: onnx_file(f"workloads.{name}.model", workload["model"])
-    for name, workload in workloads().items()
-    if "model" in workload
-}
-# What the architecture stage costs: networks without data, too.
-NETWORK_FILES = network_files()
 NETWORKS = [*WORKLOADS, *NETWORK_FILES]
 SCHEMES = scheme_names()
 DESIGNS = design_names()

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[1]
-STAGES = ["data", "model", "quant", "bench", "fixedpoint", "arch", "report"]
-SHARED = {"lib.errors", "lib.files", "lib.graph", "lib.interval", "lib.paired"}
+STAGES = ["data", "model", "quant", "bench", "fixedpoint", "arch", "report", "trust"]
+SHARED = {"lib.config", "lib.errors", "lib.files", "lib.graph", "lib.interval", "lib.paired"}
 UPSTREAM = {
     "data": set(),
     "model": {"data"},
@@ -19,6 +19,7 @@ UPSTREAM = {
     "fixedpoint": {"data", "model", "quant"},
     "arch": {"data", "model", "quant"},
     "report": {"bench", "fixedpoint", "arch"},
+    "trust": {"data"},
 }
 # What a distribution is called where it is not called as it is imported.
 DISTRIBUTION = {"PIL": "pillow", "yaml": "PyYAML", "markdown": "Markdown", "jinja2": "Jinja2", "zigzag": "zigzag-dse"}

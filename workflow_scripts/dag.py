@@ -9,19 +9,8 @@ from tempfile import TemporaryDirectory
 
 from job import job
 
+from lib.config import from_anywhere
 from lib.report import dag, style
-
-
-def from_anywhere(config: dict) -> dict:
-    """The configuration with its paths made absolute."""
-    places = [(settings, "path") for settings in config["datasets"].values()]
-    places += [(workload, "model") for workload in config["workloads"].values() if workload]
-    places += [(config["arch"]["networks"], name) for name in config["arch"]["networks"]]
-    for settings, key in [*places, (config["arch"], "technology")]:
-        if settings.get(key) and ":" not in settings[key]:  # package:file is found from anywhere
-            settings[key] = str(Path(settings[key]).expanduser().absolute())
-    return config
-
 
 with job(snakemake) as log, TemporaryDirectory() as folder:
     configfile = Path(folder, "config.json")
