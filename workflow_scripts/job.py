@@ -9,28 +9,37 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
 from lib.errors import InputError
+from lib.trust import written
 
 
 @contextmanager
 def job(snakemake) -> Iterator[logging.Logger]:
     """Run the block with standard output, standard error and logging in the rule's log file.
 
+    Inputs must still be what their rules wrote, and outputs are noted for those who read them (lib.trust.written).
     On failure the last line on standard error says why, in words for InputError and otherwise with the log's path,
     where the traceback is; the exit code is 1.
     """
-    with open(snakemake.log[0], "w", buffering=1, encoding="utf-8") as log:
-        logging.basicConfig(stream=log, level=logging.INFO, format="%(asctime)s %(message)s", force=True)
-        try:
-            with redirect_stdout(log), redirect_stderr(log):
-                yield logging.getLogger(snakemake.rule)
-        except InputError as error:
-            print(f"error: {error}", file=log)
-            print(f"error: {snakemake.rule}: {error}", file=sys.stderr)
-            sys.exit(1)
-        except Exception as error:
-            traceback.print_exc(file=log)
-            print(f"error: {snakemake.rule}: {type(error).__name__}: {error} (see {snakemake.log[0]})", file=sys.stderr)
-            sys.exit(1)
+    failure = ""
+    try:
+        with open(snakemake.log[0], "w", buffering=1, encoding="utf-8") as log:
+            logging.basicConfig(stream=log, level=logging.INFO, format="%(asctime)s %(message)s", force=True)
+            try:
+                with redirect_stdout(log), redirect_stderr(log):
+                    written.check(snakemake.input)
+                    yield logging.getLogger(snakemake.rule)
+                    written.note(snakemake.output)
+            except InputError as error:
+                failure = str(error)
+                print(f"error: {error}", file=log)
+            except Exception as error:
+                failure = f"{type(error).__name__}: {error} (see {snakemake.log[0]})"
+                traceback.print_exc(file=log)
+    except OSError as error:  # the log itself cannot be written, on a full disk for example
+        failure = failure or f"{snakemake.log[0]}: {error.strerror}"
+    if failure:
+        print(f"error: {snakemake.rule}: {failure}", file=sys.stderr)
+        sys.exit(1)
 
 
 def labelled(table, snakemake):
