@@ -18,6 +18,7 @@ include: "rules/bench.smk"
 include: "rules/fixedpoint.smk"
 include: "rules/arch.smk"
 include: "rules/report.smk"
+include: "rules/trust.smk"
 
 
 onstart:
@@ -32,4 +33,5 @@ rule all:
     input:
         "results/report.md",
         "results/report.html",
+        "results/provenance.json",
         expand("results/figures/{figure}.png", figure=[*FIGURES, "dag"]),

@@ -228,7 +228,7 @@ rule arch_speed:
         technology=TECHNOLOGY,
         provenance=provenance_of,
     output:
-        table="results/arch/{workload}/arch_speed.csv",
+        table=timed("results/arch/{workload}/arch_speed.csv"),
     log:
         "results/logs/arch/{workload}.arch_speed.log",
     benchmark:

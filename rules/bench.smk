@@ -8,7 +8,7 @@ rule bench:
         quantized=expand("results/quant/{{workload}}/{scheme}.onnx", scheme=SCHEMES),
     output:
         accuracy="results/bench/{workload}/accuracy.csv",
-        latency="results/bench/{workload}/latency.csv",
+        latency=timed("results/bench/{workload}/latency.csv"),
         predictions="results/bench/{workload}/predictions.npz",
     log:
         "results/logs/bench/{workload}.bench.log",

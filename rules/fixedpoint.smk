@@ -250,8 +250,8 @@ rule throughput:
         qdq=f"results/quant/{{workload}}/{REFERENCE_QDQ}.onnx",
         layers="results/model/{workload}.layers.csv",
     output:
-        throughput="results/fixedpoint/{workload}/throughput.csv",
-        steps="results/fixedpoint/{workload}/step_times.csv",
+        throughput=timed("results/fixedpoint/{workload}/throughput.csv"),
+        steps=timed("results/fixedpoint/{workload}/step_times.csv"),
     log:
         "results/logs/fixedpoint/{workload}.throughput.log",
     benchmark:

@@ -183,11 +183,12 @@ rule report:
         tables=expand("results/tables/{table}.csv", table=TABLES),
         provenance=expand("results/data/{dataset}.json", dataset=DATASETS),
         machine="results/bench/machine.json",
+        about="results/provenance.json",
         notes=expand("results/{note}.md", note=NOTES),
         # Shown but not read: they must exist.
         figures=ancient(expand("results/figures/{figure}.png", figure=[*FIGURES, "dag"])),
     output:
-        report="results/report.md",
+        report=timed("results/report.md"),
     log:
         "results/logs/report/report.log",
     conda:
@@ -215,7 +216,7 @@ rule page:
         report="results/report.md",
         figures=expand("results/figures/{figure}.png", figure=[*FIGURES, "dag"]),
     output:
-        page="results/report.html",
+        page=timed("results/report.html"),
     log:
         "results/logs/report/page.log",
     conda:

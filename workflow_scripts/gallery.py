@@ -14,6 +14,7 @@ from job import job
 from lib.files import whole, write_text
 from lib.report import render
 from lib.report.tables import elapsed, read_all, times
+from lib.trust.provenance import git_state
 
 
 def seconds_when_done(snakefile: Path, config: dict) -> float:
@@ -27,12 +28,6 @@ def seconds_when_done(snakefile: Path, config: dict) -> float:
         return time.perf_counter() - start
 
 
-def commit(folder: Path) -> str:
-    """The repository's commit, if `folder` is one."""
-    asked = subprocess.run(["git", "-C", folder, "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
-    return asked.stdout.strip() or "unknown"
-
-
 with job(snakemake):
     gallery, measured = snakemake.input.templates
     context = {
@@ -42,7 +37,7 @@ with job(snakemake):
         "times": times(snakemake.params.benchmarks, snakemake.params.subjects),
         "elapsed_s": elapsed(snakemake.params.benchmarks, snakemake.input.page),
         "done_s": seconds_when_done(snakemake.params.snakefile, snakemake.config),
-        "commit": commit(Path(snakemake.params.snakefile).parent),
+        "commit": (git_state(Path(snakemake.params.snakefile).parent)["commit"] or "unknown")[:7],
         "captions": snakemake.params.captions,
         "figures": [Path(path).stem for path in snakemake.input.figures],
     }

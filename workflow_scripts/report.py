@@ -19,6 +19,7 @@ with job(snakemake):
         "architectures": architectures(tables),
         "sources": {Path(path).stem: json.loads(Path(path).read_text()) for path in snakemake.input.provenance},
         "machine": json.loads(Path(snakemake.input.machine).read_text()),
+        "provenance": json.loads(Path(snakemake.input.about).read_text()),
         "times": times(snakemake.params.benchmarks, snakemake.params.subjects),
         "captions": snakemake.params.captions,
         "arch": snakemake.params.arch,

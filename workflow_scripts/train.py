@@ -17,8 +17,9 @@ with job(snakemake) as log:
     network, history = train(
         workload, data, Recipe(**snakemake.params.recipe), snakemake.params.seed, snakemake.params.torch_threads, log
     )
-    with whole(snakemake.output.weights) as temporary:
-        torch.save(network.state_dict(), temporary)
+    # Given a path, torch would write its random name into the file, too.
+    with whole(snakemake.output.weights) as temporary, open(temporary, "wb") as file:
+        torch.save(network.state_dict(), file)
     history.insert(0, "workload", workload)
     history.insert(1, "dataset", data.name)
     write_csv(history, snakemake.output.history)

@@ -29,6 +29,11 @@ def context(tables, **changes) -> dict:
         "architectures": architectures(tables),
         "sources": {"images": SOURCE | {"name": "CIFAR-10"}},
         "machine": machine | {"python": "3.11.9", "packages": {"numpy": "2.3.5"}},
+        "provenance": {
+            "git": {"commit": "c0ffee", "dirty": True, "changed": ["config.yaml"]},
+            "seed": 1,
+            "lock": {"other_versions": {"numpy": ["2.3.5", "2.2.0"]}},
+        },
         "times": times("no such folder", []),
         "captions": {name: figure["caption"] for name, figure in DECLARED.items()},
         "arch": {
