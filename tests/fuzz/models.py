@@ -1,17 +1,13 @@
-"""Damaged models never crash the engine: it refuses them in one line, or computes what onnxruntime computes."""
-
-import tracemalloc
+"""Small quantized models with most of the operators that the integer engine reads, and ONNX Runtime to compare with."""
 
 import numpy as np
 import onnx
-import pytest
-from onnx import helper
+import onnxruntime as ort
+from onnx import helper, numpy_helper
 
-from lib.errors import InputError
 from lib.fixedpoint import IntegerModel
+from lib.fixedpoint.exactness import SESSION_OPTION
 
-MUTATIONS = 250
-MOST_BYTES = 1 << 28  # allocated at a time by one damaged model
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(2, 3, 6, 6)).astype(np.float32)
 
@@ -70,45 +66,31 @@ MODELS = {
 }  # fmt: skip
 
 
-def damaged(data: bytes, seed: int) -> bytes:
-    """Every fourth copy is cut short; in the others one to three bits are flipped."""
-    rng = np.random.default_rng(seed)
-    if seed % 4 == 0:
-        return data[: rng.integers(len(data))]
-    data = np.frombuffer(data, np.uint8).copy()
-    for _ in range(rng.integers(1, 4)):
-        data[rng.integers(len(data))] ^= np.uint8(1 << rng.integers(8))
-    return data.tobytes()
-
-
-@pytest.mark.parametrize("kind", MODELS)
-def test_damaged_models_are_refused_or_equal_onnxruntime(kind, model_of, runtime):
+def model(kind: str) -> bytes:
+    """A model of `MODELS` as the bytes of its ONNX file, from x to y."""
     nodes, tensors = MODELS[kind]
-    model, path = model_of(nodes, {"x": X}, tensors, np.float32, rank=2)
-    np.testing.assert_array_equal(IntegerModel.from_onnx(path).run({"x": X})["y"], runtime(model)({"x": X})["y"])
-    data, outcomes = model.SerializeToString(), {"refused": 0, "equal": 0, "not run by onnxruntime": 0}
-    tracemalloc.start()
-    try:
-        for seed in range(MUTATIONS):
-            path.write_bytes(damaged(data, seed))
-            outcomes[outcome(path, runtime, seed)] += 1
-            assert tracemalloc.get_traced_memory()[1] < MOST_BYTES, f"seed {seed}"
-    finally:
-        tracemalloc.stop()
-    assert outcomes["refused"] > 50 and outcomes["equal"] > 20
+    ends = [helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [None, *X.shape[1:]])]
+    ends.append(helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [None, None]))
+    stored = [numpy_helper.from_array(np.asarray(value), name) for name, value in tensors.items()]
+    graph = helper.make_graph(nodes, "g", ends[:1], ends[1:], stored)
+    opsets = [helper.make_opsetid("", 20), helper.make_opsetid("com.microsoft", 1)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=10).SerializeToString()
 
 
-def outcome(path, runtime, seed: int) -> str:
+def equal_to_onnxruntime(path) -> bool | None:
+    """Whether the integer engine computes ONNX Runtime's integers for X; None where that does not run the model.
+
+    Raises InputError where the engine refuses it.
+    """
+    with np.errstate(all="ignore"):
+        ours = IntegerModel.from_onnx(path).run({"x": X})
+    options = ort.SessionOptions()
+    options.intra_op_num_threads, options.log_severity_level = 1, 4
+    options.add_session_config_entry(*SESSION_OPTION)
     try:
-        with np.errstate(all="ignore"):
-            integers = IntegerModel.from_onnx(path).run({"x": X})
-    except InputError as error:
-        assert "\n" not in str(error), f"seed {seed}: {error}"
-        return "refused"
-    try:
-        theirs = runtime(onnx.load(path))({"x": X})
-    except Exception:
-        return "not run by onnxruntime"
-    for name, values in theirs.items():
-        np.testing.assert_array_equal(integers[name], values, err_msg=f"seed {seed}")
-    return "equal"
+        session = ort.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+        theirs = session.run(None, {"x": X})
+    except Exception:  # it raises many types
+        return None
+    names = [output.name for output in session.get_outputs()]
+    return all(np.array_equal(ours[name], values, equal_nan=True) for name, values in zip(names, theirs, strict=True))
