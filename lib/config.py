@@ -60,6 +60,8 @@ def check(config: dict, schema: dict) -> None:
             raise InputError(f"workloads.{name}.dataset: {found}")
         if name in config["arch"]["networks"]:
             raise InputError(f"arch.networks.{name}: a workload has this name; choose another")
+    if not there(config["arch"]["technology"] or "."):
+        raise InputError(f"arch.technology: {config['arch']['technology']}: no such file")
     for name, settings in config["datasets"].items():
         if name not in ("synthetic_signal", "images") and not there(settings["path"]):
             raise InputError(f"datasets.{name}.path: {settings['path']}: no such file or folder")

@@ -1,7 +1,9 @@
 """Map the networks onto systolic arrays: topology, cycle-level simulation, design space."""
 
 # Energies, areas and leakage of the node.
-TECHNOLOGY = config["arch"]["technology"] or ROOT / "lib/arch/technology.csv"
+TECHNOLOGY = Path(config["arch"]["technology"] or ROOT / "lib/arch/technology.csv").expanduser()
+# A table of one's own may be replaced by one that is older than what was made of it, which only its content tells.
+TECHNOLOGY_HASH = sha256_of(TECHNOLOGY)
 # The operating point of designs outside the space: those that SCALE-Sim simulates, and the trends.
 OPERATION = {key: config["arch"][key] for key in ("clock_mhz", "dram_gb_per_s")}
 
@@ -25,6 +27,9 @@ checkpoint topology:
         runtime=5,
     params:
         code=fingerprint("topology.py"),
+        stamp=lambda wildcards: (
+            stamp(NETWORK_FILES[wildcards.workload]) if wildcards.workload in NETWORK_FILES else None
+        ),
     message:
         "Writing the layers of {wildcards.workload} as SCALE-Sim reads them, and the operators that these leave out"
     script:
@@ -49,6 +54,7 @@ rule designs:
         runtime=10,
     params:
         code=fingerprint("designs.py"),
+        technology=TECHNOLOGY_HASH,
         space=config["arch"]["space"],
         node_nm=config["arch"]["node_nm"],
         batch=config["arch"]["batch"],
@@ -106,6 +112,7 @@ rule design_study:
         runtime=10,
     params:
         code=fingerprint("design_study.py"),
+        technology=TECHNOLOGY_HASH,
         node_nm=config["arch"]["node_nm"],
         batch=config["arch"]["batch"],
         operation=OPERATION,
@@ -165,6 +172,7 @@ rule design_space:
         runtime=5,
     params:
         code=fingerprint("design_space.py"),
+        technology=TECHNOLOGY_HASH,
         operation=OPERATION,
         node_nm=config["arch"]["node_nm"],
     message:
@@ -192,6 +200,7 @@ rule validation:
         runtime=5,
     params:
         code=fingerprint("validation.py"),
+        technology=TECHNOLOGY_HASH,
         operation=OPERATION,
         node_nm=config["arch"]["node_nm"],
         grid=DESIGNS,
@@ -242,6 +251,7 @@ rule arch_speed:
         runtime=10,
     params:
         code=fingerprint("arch_speed.py"),
+        technology=TECHNOLOGY_HASH,
         space=config["arch"]["space"],
         node_nm=config["arch"]["node_nm"],
         seed=config["seed"],
@@ -279,6 +289,7 @@ rule joint:
         runtime=10,
     params:
         code=fingerprint("joint.py"),
+        technology=TECHNOLOGY_HASH,
         space=config["arch"]["space"],
         node_nm=config["arch"]["node_nm"],
         batch=config["arch"]["batch"],
@@ -311,6 +322,7 @@ rule zigzag:
         runtime=60,
     params:
         code=fingerprint("zigzag.py"),
+        technology=TECHNOLOGY_HASH,
         node_nm=config["arch"]["node_nm"],
         batch=config["arch"]["batch"],
     message:
@@ -342,6 +354,7 @@ rule timeloop:
         runtime=60,
     params:
         code=fingerprint("timeloop.py"),
+        technology=TECHNOLOGY_HASH,
         node_nm=config["arch"]["node_nm"],
         batch=config["arch"]["batch"],
     message:

@@ -17,6 +17,7 @@ from snakemake.io import flag, is_flagged
 import yaml
 
 from lib import config as settings
+from lib.data.archive import sha256_of
 from lib.errors import InputError
 
 ROOT = Path(workflow.basedir)

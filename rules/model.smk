@@ -79,6 +79,8 @@ checkpoint import_model:
         runtime=30,
     params:
         code=fingerprint("import_model.py"),
+        # A file can be replaced by one that is older than what was made of it; Snakemake looks for newer ones.
+        stamp=lambda wildcards: stamp(IMPORTED[wildcards.workload]),
     message:
         "Taking {input.model} as {wildcards.workload} and comparing the two over the test set"
     script:

@@ -4,17 +4,17 @@ import hashlib
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
+
+from lib.errors import InputError
+from lib.trust import faults
+from lib.trust.hashes import compare, require_same, results
 
 ROOT = Path(__file__).parents[1]
 SOURCES = [
@@ -31,7 +31,7 @@ SOURCES = [
 
 
 def checkout(folder: Path) -> Path:
-    """A copy of the project with a small set of pictures of its own: three classes that differ in colour."""
+    """A copy of the project with a small set of pictures of its own."""
     for name in SOURCES:
         source = ROOT / name
         if source.is_dir():
@@ -39,15 +39,7 @@ def checkout(folder: Path) -> Path:
         else:
             shutil.copy(source, folder / name)
     shutil.copy(ROOT / "tests" / "tiny.yaml", folder)
-    rng = np.random.default_rng(0)
-    for split, samples in (("train", 40), ("test", 20)):
-        for channel, name in enumerate(("red", "green", "blue")):
-            target = folder / "pictures" / split / name
-            target.mkdir(parents=True)
-            for index in range(samples):
-                pixels = rng.integers(0, 200, (16, 16, 3), dtype=np.uint8)
-                pixels[..., channel] += 55
-                Image.fromarray(pixels).save(target / f"{index}.png")
+    faults.pictures(folder)
     return folder
 
 
@@ -169,29 +161,58 @@ def test_dag_is_plain_graphviz_on_standard_output(finished):
     assert result.stdout.startswith("digraph")
 
 
-def test_killed_run_is_finished_by_the_same_command_with_the_same_results(finished, tmp_path):
-    """Kill the workflow and all its jobs three times on the way; nothing half made may count as made."""
-    folder = checkout(tmp_path)
-    targets = ["results/tables/quant_errors.csv", "results/tables/bit_growth.csv"]
-    for seconds in (4, 8, 13):
-        run = subprocess.Popen(
-            command(*targets), cwd=folder, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        time.sleep(seconds)
-        os.killpg(run.pid, signal.SIGKILL)
-        run.wait()
-    snakemake(folder, *targets)
-    patterns = ("model/*.onnx", "quant/*/*", "tables/quant_errors.csv", "tables/bit_growth.csv")
-    made = hashes(folder, *patterns)
-    assert made == {name: value for name, value in hashes(finished, *patterns).items() if name in made}
+def workflow(finished, *targets: str) -> faults.Workflow:
+    """The finished run, to be copied and begun anew in folders beside it."""
+    return faults.Workflow(finished, finished / "Snakefile", finished / "tiny.yaml", targets)
 
 
-def test_file_size_limit_fails_the_job_and_leaves_no_output(finished, tmp_path):
-    """A disk that is full, as far as a process can tell: writes beyond 64 kB fail."""
-    folder = checkout(tmp_path)
-    limited = f"ulimit -f 64; exec {' '.join(command('results/data/images.npz'))}"
-    result = subprocess.run(["bash", "-c", limited], cwd=folder, capture_output=True, text=True)
-    assert result.returncode != 0
-    assert not (folder / "results" / "data" / "images.npz").exists()
-    snakemake(folder, "results/data/images.npz")
-    assert hashes(folder, "data/images.npz") == hashes(finished, "data/images.npz")
+def survived(rows, refused: bool = True) -> list[dict]:
+    """The rows of a fault: something was compared and nothing differs; every run that met it failed, or none."""
+    rows = list(rows)
+    assert rows and all(row["compared"] and not row["differing"] and not row["leftovers"] for row in rows), rows
+    assert all(row["failed"] == (row["tries"] if refused else 0) for row in rows), rows
+    return rows
+
+
+def test_killed_run_is_finished_by_the_same_command_with_the_same_results(finished):
+    """Kill all processes, Snakemake alone and one job on the way; nothing half made may count as made."""
+    base = workflow(finished, "results/tables/quant_errors.csv", "results/tables/bit_growth.csv")
+    rows = list(faults.killed(base, base.results(), 3, 15, seed=1))
+    assert sum(row["tries"] for row in rows) >= 3 and all(row["compared"] > 10 for row in rows)
+    assert not any(row["differing"] or row["leftovers"] for row in rows)
+
+
+@pytest.mark.skipif(subprocess.run(["unshare", "-rmn", "true"]).returncode != 0, reason="needs user namespaces")
+def test_full_disk_read_only_results_and_no_network_are_survived(finished):
+    base = workflow(finished, "results/data/images.npz")
+    expected = base.results()
+    survived(faults.full_disk(base, expected, [200]))
+    (row,) = survived(faults.read_only(base, expected))
+    assert "results" in row["message"]
+
+
+def test_table_cut_at_the_end_of_a_line_is_refused_by_name(finished):
+    base = workflow(finished, "results/tables/quant_errors.csv")
+    cut = "results/quant/tiny_cnn_2d/errors.csv"
+    (row,) = survived(faults.truncated(base, base.results(), [cut]))
+    assert row["message"].startswith(f"error: table: {cut}: not as the workflow wrote it")
+
+
+def test_second_run_in_the_same_folder_is_refused_and_the_first_is_not_disturbed(finished):
+    base = workflow(finished, "results/model/signal_cnn_1d.onnx")
+    (row,) = survived(faults.at_once(base, base.results()))
+    assert "exit code 0" in row["how"]
+
+
+def test_reproducibility_compares_with_a_second_run_and_names_a_changed_file(finished):
+    made = "results/quant/signal_cnn_1d/ranges.csv"
+    with edited(finished / "config.yaml", "repeat: [all]", f"repeat: [{made}]"):
+        snakemake(finished, "reproducibility")
+    table = pd.read_csv(finished / "results" / "tables" / "reproducibility.csv")
+    assert table["same"].all() and not table["timed"].any() and {"model", "table", "data"} <= set(table["kind"])
+    there = dict(zip(table["file"], table["hash_there"], strict=True))
+    assert made in there and len(there) > 5
+    with edited(finished / made, "minmax", "maxmin"):
+        changed = compare(results(finished), there, [])
+    with pytest.raises(InputError, match=f"1 of {len(there)} files differ between two runs, the first of them {made}"):
+        require_same(changed)
