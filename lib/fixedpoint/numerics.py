@@ -1,12 +1,12 @@
 """What an array of narrow integers keeps of a network's accuracy: accumulator width times way to requantize."""
 
-import os
 from collections.abc import Iterable, Iterator
 from itertools import product
 
 import numpy as np
 
 from lib.fixedpoint.accumulator import Accumulator
+from lib.fixedpoint.batches import cores
 from lib.fixedpoint.model import IntegerModel
 from lib.fixedpoint.overflow import narrowed
 
@@ -18,7 +18,7 @@ def classes(model: IntegerModel, x: np.ndarray, threads: int | None = None) -> n
     >>> classes(IntegerModel.from_onnx(quantized_model()), inputs(4)).tolist()
     [0, 1, 1, 1]
     """
-    logits = model.run({model.graph.inputs[0]: x}, threads=threads or os.cpu_count() or 1)[model.graph.outputs[0]]
+    logits = model.run({model.graph.inputs[0]: x}, threads=threads or cores())[model.graph.outputs[0]]
     return logits.argmax(axis=1)
 
 

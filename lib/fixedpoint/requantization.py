@@ -1,11 +1,11 @@
 """What each way to requantize costs: where it rounds unlike onnxruntime, and what that does to the answers."""
 
-import os
 from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
 
+from lib.fixedpoint.batches import cores
 from lib.fixedpoint.model import IntegerModel
 from lib.fixedpoint.rescale import rounding_and_bits
 
@@ -60,7 +60,7 @@ def accuracies(
     """
 
     def logits(variant: IntegerModel) -> np.ndarray:
-        return variant.run({model.graph.inputs[0]: x}, threads=os.cpu_count() or 1)[model.graph.outputs[0]]
+        return variant.run({model.graph.inputs[0]: x}, threads=cores())[model.graph.outputs[0]]
 
     reference = logits(model)
     known = {"float32": reference}
