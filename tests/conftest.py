@@ -1,10 +1,13 @@
-"""Small trained models and data sets that the tests of several stages share."""
+"""Small trained models, data sets and a finished run of the workflow, which several tests share."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
+from tiny_workflow import checkout, snakemake
 from torch.nn import functional
 
 from lib.data.dataset import Dataset
@@ -73,6 +76,18 @@ def dscnn_model(tmp_path_factory):
     return trained("ds_cnn", learnable((3, 32, 32), 10), tmp_path_factory.mktemp("dscnn"))
 
 
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory, worker_id) -> Path:
+    """A checkout whose workflow has run; the processes of the tests share one, so they leave its tables as they are."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "finished"
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "results" / "report.html").exists():
+            snakemake(checkout(folder), "all")
+    return folder
+
+
 def pytest_collection_modifyitems(items):
-    """The whole workflow first: it takes longest, and the other processes do all the rest meanwhile."""
-    items.sort(key=lambda item: item.path.name != "test_workflow.py")
+    """The whole workflow first: it takes longest, while the others do all the rest; last what needs its results."""
+    order = {"test_workflow.py": 0, "test_slurm.py": 2}
+    items.sort(key=lambda item: order.get(item.path.name, 1))

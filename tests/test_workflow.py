@@ -1,57 +1,18 @@
 """The whole workflow on tiny data: it completes, rebuilds only what is stale, and survives being killed."""
 
-import hashlib
-import os
 import re
 import shutil
 import subprocess
-import sys
 from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from tiny_workflow import command, hashes, snakemake
 
 from lib.errors import InputError
 from lib.trust import faults
 from lib.trust.hashes import compare, require_same, results
-
-ROOT = Path(__file__).parents[1]
-SOURCES = [
-    "Snakefile",
-    "config.yaml",
-    "config.schema.yaml",
-    "rules",
-    "workflow_scripts",
-    "lib",
-    "envs",
-    "profiles",
-    "docs",
-]
-
-
-def checkout(folder: Path) -> Path:
-    """A copy of the project with a small set of pictures of its own."""
-    for name in SOURCES:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, folder / name)
-    shutil.copy(ROOT / "tests" / "tiny.yaml", folder)
-    faults.pictures(folder)
-    return folder
-
-
-def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "snakemake", "--cores", "2", *arguments, "--configfile", "tiny.yaml"]
-
-
-def snakemake(folder: Path, *arguments: str) -> str:
-    environment = {key: value for key, value in os.environ.items() if key != "EDGEINT8_IMAGES"}
-    result = subprocess.run(command(*arguments), cwd=folder, env=environment, capture_output=True, text=True)
-    assert result.returncode == 0, result.stdout[-4000:] + result.stderr[-4000:]
-    return result.stdout + result.stderr
 
 
 def planned(folder: Path, *targets: str) -> dict[str, int]:
@@ -60,18 +21,6 @@ def planned(folder: Path, *targets: str) -> dict[str, int]:
     table = re.search(r"job +count\n[- ]+\n(.*?)\n\n", text, re.DOTALL)
     counts = dict(re.findall(r"^(\w+) +(\d+)$", table[1], re.MULTILINE)) if table else {}
     return {rule: int(count) for rule, count in counts.items() if rule not in ("all", "total")}
-
-
-def hashes(folder: Path, *patterns: str) -> dict[str, str]:
-    files = sorted(file for pattern in patterns for file in (folder / "results").glob(pattern) if file.is_file())
-    return {str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    folder = checkout(tmp_path_factory.mktemp("workflow"))
-    snakemake(folder, "all")
-    return folder
 
 
 @contextmanager
