@@ -25,6 +25,7 @@ SOURCES = [
 
 def checkout(folder: Path) -> Path:
     """A copy of the project with a small set of pictures of its own."""
+    folder.mkdir(parents=True, exist_ok=True)
     for name in SOURCES:
         source = ROOT / name
         if source.is_dir():

@@ -2,7 +2,7 @@
 # A Slurm cluster of one node on this machine, all of it in FOLDER, for tests and trials. Needs root, slurm-wlm and munge.
 #
 #   cluster.sh start FOLDER       munged, slurmctld and the node; prints the `export` that makes Slurm's commands find them
-#   cluster.sh crash FOLDER       the node goes as in a power cut: slurmd and all that runs under it are killed
+#   cluster.sh crash FOLDER       the node goes as in a power cut: slurmd and all that runs under it are killed; Slurm notices
 #   cluster.sh node FOLDER        the node comes (back) up
 #   cluster.sh stop FOLDER        everything ends; FOLDER stays, with the logs
 set -euo pipefail
@@ -35,7 +35,7 @@ end() { # NAME SIGNAL: of the process whose id is in NAME.pid, if it lives
 
 gone() { ! kill -0 "$1" 2> /dev/null; }
 
-idle() { sinfo --noheader --format=%T | grep -Eq '^(idle|mixed|allocated)$'; }
+state() { sinfo --noheader --format=%T | grep -Eq "^($1)\$"; }
 
 # Namespaces of its own make it a machine of its own. Processes: killing the first kills all, jobs included. Files: the
 # configuration is in /etc/slurm, where a job step looks for it, because the plugin leaves no SLURM_CONF there.
@@ -43,7 +43,7 @@ node() {
   setsid unshare --pid --fork --mount-proc --kill-child \
     sh -c 'mount --bind "$1" /etc/slurm && exec slurmd -D' node "$folder" >> "$folder/slurmd.out" 2>&1 < /dev/null &
   echo $! > "$folder/node.pid"
-  await idle
+  await state 'idle|mixed|allocated'
 }
 
 configure() {
@@ -101,7 +101,10 @@ case $1 in
     node
     echo "export SLURM_CONF=$SLURM_CONF"
     ;;
-  crash) end node KILL ;;
+  crash)
+    end node KILL
+    await state 'down\*?' # Slurm notices
+    ;;
   node) node ;;
   stop)
     scancel --quiet --user="$(id -un)" || true

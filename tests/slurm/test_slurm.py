@@ -40,7 +40,7 @@ needs_slurm = pytest.mark.skipif(
 )
 
 
-def test_profile_names_rules_and_groups_that_exist():
+def test_profile_names_rules_that_exist_and_gives_members_of_groups_a_lane():
     profile = yaml.safe_load((ROOT / "profiles" / "slurm" / "config.yaml").read_text())
     rules = {
         name
@@ -48,7 +48,8 @@ def test_profile_names_rules_and_groups_that_exist():
         for name in re.findall(r"^(?:rule|checkpoint) (\w+):", file.read_text(), re.MULTILINE)
     }
     assert {*profile["groups"], *profile["set-threads"], *profile["set-resources"]} <= rules
-    assert profile["group-components"].keys() <= set(profile["groups"].values())
+    # What members of a group do not say themselves would be asked for as often as there are members.
+    assert all(profile["set-resources"][name]["lane"] == 1 for name in profile["groups"])
 
 
 @needs_plugin
@@ -128,9 +129,11 @@ def test_run_on_slurm_loses_a_job_and_the_node_and_makes_the_same_tables(finishe
     jobs = ended_jobs(cluster, log.read_text())
     first, second = jobs["train"]  # Snakemake submitted it again
     assert (first.id, first.state, second.state) == (cancelled, "CANCELLED", "COMPLETED") and second.id != first.id
-    first, second, *_ = (job for job in jobs["scalesim_scalesim"] if job.id == lost)  # Slurm started it again
-    assert (first.state, second.state) == ("NODE_FAIL", "COMPLETED")
-    # A group asks for the time of all members, but the memory and cores of one.
-    assert first.minutes >= 30 and first.minutes % 15 == 0 and (first.memory, first.cores) == ("1500M", 1)
+    (simulations,) = (records for group, records in jobs.items() if group.startswith("scalesim_"))
+    first, second = simulations  # Slurm started it again
+    assert (first.id, first.state, second.state) == (lost, "NODE_FAIL", "COMPLETED") and second.id == first.id
+    # A group asks for the time of all its members, but for the memory and cores of one.
+    designs = len(list((folder / "results" / "arch" / "tiny_cnn_2d" / "scalesim").iterdir()))
+    assert (second.minutes, second.memory, second.cores) == (15 * designs + 5 + 5, "1500M", 1) and designs >= 2
     # Times are taken alone on a node.
-    assert all(job.cores == os.cpu_count() for job in jobs["timing_bench"]) and jobs["timing_bench"]
+    assert [job.cores for job in jobs["bench"] if job.state == "COMPLETED"] == [os.cpu_count()]
