@@ -1,5 +1,7 @@
 """Around the winners: what bounds each layer, what one step of each parameter would buy, and where returns diminish."""
 
+from functools import partial
+
 from job import job, labelled
 
 from lib.arch import space, study, technology, topology
@@ -9,12 +11,12 @@ with job(snakemake):
     given = snakemake.params
     layers = topology.read(snakemake.input.topology)
     node = technology.read(snakemake.input.technology, given.node_nm)
-    designs, winners = space.read(snakemake.input.designs), read_csv(snakemake.input.winners)
+    designs, winners = partial(space.read, snakemake.input.designs), read_csv(snakemake.input.winners)
     tables = {
-        "design_sensitivity": study.sensitivity(designs, winners),
+        "design_sensitivity": study.sensitivity(designs(), winners),
         "bottlenecks": study.bottlenecks(layers, winners, node, batch=given.batch),
-        "returns": study.returns(designs, winners),
-        "trends": study.trends(layers, designs, **given.operation, technology=node, batch=given.batch),
+        "returns": study.returns(designs(), winners),
+        "trends": study.trends(layers, designs(), **given.operation, technology=node, batch=given.batch),
     }
     for name, table in tables.items():
         write_csv(labelled(table, snakemake), snakemake.output[name])

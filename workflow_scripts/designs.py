@@ -11,6 +11,5 @@ with job(snakemake) as log:
     given = snakemake.params
     layers = topology.read(snakemake.input.topology)
     node = technology.read(snakemake.input.technology, given.node_nm)
-    designs = space.evaluate(layers, space.grid(given.space), node, batch=given.batch)
-    log.info("%d designs, of which %d can run the network", len(designs), (designs["reason"] == "").sum())
-    space.write(designs, snakemake.output.designs)
+    costed = space.sweep(layers, given.space, node, batch=given.batch)
+    log.info("%d designs, of which %d can run the network", *space.write(costed, snakemake.output.designs))

@@ -10,9 +10,9 @@ from lib.arch.study import winners
 from lib.files import write_csv
 
 with job(snakemake) as log:
-    designs = space.read(snakemake.input.designs)
-    best = winners(designs, snakemake.params.constraints)
-    front = pareto.front(designs).drop(columns="reason")
+    designs = snakemake.input.designs
+    best = winners(space.read(designs), snakemake.params.constraints)
+    front = pareto.front(space.read(designs)).drop(columns="reason")
     log.info("%d designs on the front", len(front))
     front.insert(0, "rank", range(1, len(front) + 1))
     front.insert(1, "design", pareto.names(front))

@@ -1,11 +1,16 @@
 """The Pareto front of a design space, and which of its arrays SCALE-Sim simulates too."""
 
+from collections import Counter
+from collections.abc import Iterator
+
 import moocore
 import numpy as np
+import pandas as pd
 from pandas import DataFrame
 
 from lib.arch.cost import DESIGN
 from lib.arch.design import Design
+from lib.arch.space import Designs, blocks
 from lib.errors import InputError
 
 OBJECTIVES = ["latency_ms", "energy_uj", "area_mm2"]
@@ -13,19 +18,25 @@ OBJECTIVES = ["latency_ms", "energy_uj", "area_mm2"]
 SMALLEST = ["ifmap_kb", "filter_kb", "ofmap_kb", "rows", "cols", "dataflow", "dram_gb_per_s", "clock_mhz"]
 
 
-def feasible(designs: DataFrame) -> DataFrame:
-    """The designs that can run the network; raises InputError with the commonest reason where none can.
+def feasible(designs: Designs) -> Iterator[DataFrame]:
+    """The designs of each block that can run the network; raises InputError with the commonest reason where none can.
 
     designs : lib.arch.cost.network_costs
     """
-    possible = designs[designs["reason"] == ""]
-    if possible.empty:
-        reasons = designs["reason"].value_counts()
+    found, reasons = False, Counter()
+    for block in blocks(designs):
+        possible = block[block["reason"] == ""]
+        if not possible.empty:
+            found = True
+            yield possible
+        elif not found:
+            reasons.update(block["reason"])
+    if not found:
+        (reason, count), designs = reasons.most_common(1)[0], reasons.total()
         raise InputError(
-            f"none of the {len(designs)} designs of arch.space can run the network; enlarge its axes. "
-            f"The commonest reason ({reasons.iloc[0]} designs): {reasons.index[0]}"
+            f"none of the {designs} designs of arch.space can run the network; enlarge its axes. "
+            f"The commonest reason ({count} designs): {reason}"
         )
-    return possible
 
 
 def names(designs: DataFrame) -> list[str]:
@@ -33,15 +44,19 @@ def names(designs: DataFrame) -> list[str]:
     return [Design(*sizes).name for sizes in designs[DESIGN[:6]].itertuples(index=False)]
 
 
-def front(designs: DataFrame, objectives: list[str] = OBJECTIVES) -> DataFrame:
+def front(designs: Designs, objectives: list[str] = OBJECTIVES) -> DataFrame:
     """The feasible designs that no other equals or betters in all objectives, by the first objective.
 
     Of designs equal in all objectives one stays (SMALLEST). Sorting by dominance is moocore's, O(n log n) for three
     objectives: Kung, Luccio, Preparata, "On finding the maxima of a set of vectors", Journal of the ACM, 1975.
     Raises InputError where no design can run the network.
     """
-    ordered = feasible(designs).sort_values([*objectives, *SMALLEST]).drop_duplicates(objectives)
-    return ordered[moocore.is_nondominated(ordered[objectives].to_numpy(float))]
+    kept = []
+    for block in feasible(designs):
+        together = pd.concat([*kept, block])
+        best = together[moocore.is_nondominated(together[objectives].to_numpy(float), keep_weakly=True)]
+        kept = [best.sort_values([*objectives, *SMALLEST]).drop_duplicates(objectives)]
+    return kept[0]
 
 
 def confirmed(front: DataFrame, winners: list[str], count: int | None) -> np.ndarray:

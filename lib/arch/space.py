@@ -1,10 +1,18 @@
-"""The grid of designs, every combination of the axes, and what each costs."""
+"""The grid of designs, every combination of the axes, and what each costs; in blocks, so that any number of them fits.
 
-from itertools import product
+Who reads designs takes a DataFrame or its blocks one after the other, in order and with consecutive indices.
+"""
+
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from math import prod
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
-from pandas import DataFrame
+import pyarrow as pa
+from pandas import DataFrame, RangeIndex
+from pyarrow import parquet
 
 from lib.arch.cost import DESIGN, network_costs
 from lib.arch.numerics import INT8, Numerics
@@ -12,38 +20,105 @@ from lib.arch.technology import Technology
 from lib.arch.topology import Layer
 from lib.files import reading, whole
 
-BLOCK = 8192  # designs costed at a time: some arrays of [designs, layers] that stay small
+Designs = DataFrame | Iterable[DataFrame]
+
+CELLS = 1 << 17  # designs x layers costed at a time: some arrays of a megabyte
+ROWS = 1 << 17  # designs read at a time
+COUNTS = ["compute_cycles", "cycles", "dram_bytes"]
 
 
-def grid(axes: dict[str, list]) -> DataFrame:
-    """All combinations of the axes, a row each, columns as in lib.arch.cost.DESIGN; "dataflows" names that axis.
+def blocks(designs: Designs) -> Iterable[DataFrame]:
+    """The blocks of designs; those of a DataFrame are one."""
+    return [designs] if isinstance(designs, DataFrame) else designs
+
+
+def every(axes: dict[str, list]) -> range:
+    """The places of all designs in the grid.
+
+    >>> every({name: [1, 2] for name in DESIGN if name != "dataflow"} | {"dataflows": ["os", "ws", "is"]})
+    range(0, 384)
+    """
+    return range(prod(map(len, _values(axes))))
+
+
+def grid(axes: dict[str, list], places: range | None = None) -> DataFrame:
+    """Combinations of the axes, a row each, columns as in lib.arch.cost.DESIGN; "dataflows" names that axis.
+
+    places : which of `every` combination, all if None; they are the index
 
     >>> axes = {name: [1, 2] for name in DESIGN if name != "dataflow"} | {"dataflows": ["os", "ws"]}
-    >>> len(grid(axes))
-    256
+    >>> grid(axes, range(254, 256))[["rows", "dataflow", "clock_mhz"]]
+         rows dataflow  clock_mhz
+    254     2       ws          1
+    255     2       ws          2
     """
-    values = [axes["dataflows"] if name == "dataflow" else sorted(axes[name]) for name in DESIGN]
-    return DataFrame(product(*values), columns=DESIGN)
+    values, index = _values(axes), RangeIndex(every(axes) if places is None else places)
+    chosen = np.unravel_index(index, [len(axis) for axis in values])
+    return DataFrame({name: axis[at] for name, axis, at in zip(DESIGN, values, chosen, strict=True)}, index)
+
+
+def _values(axes: dict[str, list]) -> list[np.ndarray]:
+    return [np.array(axes["dataflows"] if name == "dataflow" else sorted(axes[name])) for name in DESIGN]
 
 
 def evaluate(
     layers: list[Layer], designs: DataFrame, technology: Technology, numerics: Numerics = INT8, batch: int = 1
 ) -> DataFrame:
     """`network_costs` in blocks, so that memory does not grow with the number of designs but for the result."""
-    blocks = (designs.iloc[start : start + BLOCK] for start in range(0, len(designs), BLOCK))
-    return pd.concat([network_costs(layers, block, technology, numerics, batch) for block in blocks])
+    parts = (designs.iloc[part.start : part.stop] for part in _parts(range(len(designs)), layers))
+    return pd.concat([network_costs(layers, part, technology, numerics, batch) for part in parts])
 
 
-def write(designs: DataFrame, path: str | Path) -> None:
-    """Write costed designs as Parquet, whole or not at all: costs in float32, counts of cycles and bytes exactly."""
-    counts = ["compute_cycles", "cycles", "dram_bytes"]
-    costs = designs.select_dtypes("float64").columns.difference([*DESIGN, *counts])
-    compact = designs.astype(dict.fromkeys(costs, "float32") | {"dataflow": "category", "reason": "category"})
-    with whole(path) as temporary:
-        compact.to_parquet(temporary, index=False, compression="zstd")
+def sweep(
+    layers: list[Layer], axes: dict[str, list], technology: Technology, numerics: Numerics = INT8, batch: int = 1
+) -> Iterator[DataFrame]:
+    """`evaluate` of the whole grid, block by block, so that memory does not grow with the number of designs at all."""
+    for part in _parts(every(axes), layers):
+        yield network_costs(layers, grid(axes, part), technology, numerics, batch)
 
 
-def read(path: str | Path) -> DataFrame:
-    """Read costed designs; raises InputError where the file is damaged."""
-    with reading(path, "a table of designs"):
-        return pd.read_parquet(path).astype({"dataflow": str, "reason": str})
+def _parts(places: range, layers: list[Layer]) -> Iterator[range]:
+    """Consecutive places of CELLS designs x layers."""
+    step = max(1, CELLS // len(layers))
+    return (places[start : start + step] for start in range(0, len(places), step))
+
+
+def axes(designs: Designs) -> dict[str, list]:
+    """The values of each parameter that occur, in ascending order."""
+    found = {parameter: set() for parameter in DESIGN}
+    for block in blocks(designs):
+        for parameter, values in found.items():
+            values.update(block[parameter].unique())
+    return {parameter: sorted(values) for parameter, values in found.items()}
+
+
+def write(designs: Designs, path: str | Path) -> tuple[int, int]:
+    """Write costed designs as Parquet, whole or not at all: costs in float32, counts of cycles and bytes exactly.
+
+    Returns the number of designs, and of those that can run the network.
+    """
+    compact = map(_compact, blocks(designs))
+    first = next(compact)
+    schema = pa.Schema.from_pandas(first, preserve_index=False)
+    count = possible = 0
+    with whole(path) as temporary, parquet.ParquetWriter(temporary, schema, compression="zstd") as file:
+        for block in chain([first], compact):
+            file.write_table(pa.Table.from_pandas(block, schema, preserve_index=False))
+            count, possible = count + len(block), possible + int((block["reason"] == "").sum())
+    return count, possible
+
+
+def _compact(designs: DataFrame) -> DataFrame:
+    # Counts are whole, but missing where a design cannot run the network; float64 holds them exactly below 2^53.
+    costs = designs.select_dtypes("float64").columns.difference([*DESIGN, *COUNTS])
+    return designs.astype(dict.fromkeys(costs, "float32") | dict.fromkeys(COUNTS, "float64"))
+
+
+def read(path: str | Path) -> Iterator[DataFrame]:
+    """Costed designs, block by block; raises InputError where the file is damaged."""
+    with reading(path, "a table of designs"), parquet.ParquetFile(path) as file:
+        file.schema_arrow.field("reason")
+        start = 0
+        for batch in file.iter_batches(ROWS):
+            yield batch.to_pandas().set_axis(RangeIndex(start, start + len(batch)))
+            start += len(batch)

@@ -1,9 +1,10 @@
 """Answers from a costed design space: winners, what one step more would buy, bottlenecks, diminishing returns.
 
-`designs` is everywhere the whole grid as lib.arch.cost.network_costs gives it, infeasible designs included.
+`designs` is everywhere the whole grid as lib.arch.cost.network_costs gives it, infeasible designs included, or its
+blocks (lib.arch.space): of each block only the few rows stay that can matter for the answer.
 """
 
-from itertools import product
+from itertools import chain, product
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from pandas import DataFrame, Series
 
 from lib.arch.cost import DESIGN, layer_costs, network_costs
 from lib.arch.pareto import SMALLEST, feasible, names
+from lib.arch.space import Designs, axes, blocks
 from lib.arch.technology import Technology
 from lib.arch.topology import Layer
 
@@ -25,7 +27,7 @@ SWEEPS = {
 }
 
 
-def winners(designs: DataFrame, constraints: list[dict]) -> DataFrame:
+def winners(designs: Designs, constraints: list[dict]) -> DataFrame:
     """The best design under each constraint, one row a constraint.
 
     constraints : name, minimise (a column of `designs`) and upper limits by column
@@ -35,9 +37,12 @@ def winners(designs: DataFrame, constraints: list[dict]) -> DataFrame:
     Of equally good designs the one with the smaller area wins, then the one with less energy.
     Raises InputError where no design can run the network.
     """
-    possible = feasible(designs)
-    found = [_winner(possible, **constraint) for constraint in constraints]
-    chosen = designs.reindex([place for place, _ in found])
+    kept = [[] for _ in constraints]
+    for block in feasible(designs):
+        kept = [[_contenders(pd.concat([*k, block]), **c)] for k, c in zip(kept, constraints, strict=True)]
+    found = [_winner(contenders, **c) for (contenders,), c in zip(kept, constraints, strict=True)]
+    possible = pd.concat(chain.from_iterable(kept))
+    chosen = possible[~possible.index.duplicated()].reindex([place for place, _ in found])
     known = chosen["rows"].notna()
     chosen.insert(0, "design", None)
     chosen.loc[known, "design"] = names(chosen[known].astype(dict.fromkeys(SIZES, int)))
@@ -46,7 +51,21 @@ def winners(designs: DataFrame, constraints: list[dict]) -> DataFrame:
     return pd.concat([about[["constraint", "minimise", "limits"]], costs, about[["runner_up_ratio", "reason"]]], axis=1)
 
 
-def _winner(possible: DataFrame, name: str, minimise: str, **limits: float) -> tuple[int, dict]:
+def _within(designs: DataFrame, limits: dict[str, float]) -> Series:
+    return (designs[list(limits)] <= Series(limits, dtype=float)).all(axis=1)
+
+
+def _contenders(possible: DataFrame, name: str, minimise: str, **limits: float) -> DataFrame:
+    """The winner and, if there is one, a design with the next larger cost; without a winner, the closest design."""
+    allowed = possible[_within(possible, limits)]
+    if allowed.empty:
+        return possible.loc[[(possible[list(limits)] / Series(limits)).max(axis=1).idxmin()]]
+    cost = allowed[minimise]
+    tied = allowed[cost == cost.min()].sort_values(["area_mm2", "energy_uj", "latency_ms", *SMALLEST])
+    return pd.concat([tied[:1], allowed[cost > cost.min()].nsmallest(1, minimise)])
+
+
+def _winner(contenders: DataFrame, name: str, minimise: str, **limits: float) -> tuple[int, dict]:
     """Index of the winner, -1 where there is none, and what to say of it."""
     about = {
         "constraint": name,
@@ -55,19 +74,16 @@ def _winner(possible: DataFrame, name: str, minimise: str, **limits: float) -> t
         "runner_up_ratio": np.nan,
         "reason": "",
     }
-    limited = possible[list(limits)]
-    allowed = possible[(limited <= Series(limits, dtype=float)).all(axis=1)]
-    if allowed.empty:
-        excess = limited / Series(limits)
-        place = excess.max(axis=1).idxmin()
-        times, column = excess.loc[place].max(), excess.loc[place].idxmax()
-        (closest,) = names(possible.loc[[place]])
-        reason = f"no design is within the limits: the closest, {closest}, has {times:.4g} times the allowed {column}"
+    if not _within(contenders, limits).iloc[0]:
+        excess = (contenders[list(limits)] / Series(limits)).iloc[0]
+        (closest,) = names(contenders)
+        reason = (
+            f"no design is within the limits: the closest, {closest}, has {excess.max():.4g} times the allowed "
+            f"{excess.idxmax()}"
+        )
         return -1, about | {"reason": reason}
-    least = allowed[minimise].min()
-    tied = allowed[allowed[minimise] == least].sort_values(["area_mm2", "energy_uj", "latency_ms", *SMALLEST])
-    larger = allowed.loc[allowed[minimise] > least, minimise].min()
-    return tied.index[0], about | {"runner_up_ratio": larger / least}
+    least, *larger = contenders[minimise].to_numpy()
+    return contenders.index[0], about | {"runner_up_ratio": larger[0] / least if larger else np.nan}
 
 
 def met(winners: DataFrame) -> DataFrame:
@@ -81,20 +97,27 @@ def recommended(winners: DataFrame, front: DataFrame) -> DataFrame:
     return front.nsmallest(1, "edp_uj_ms") if found.empty else found[:1]
 
 
-def sensitivity(designs: DataFrame, winners: DataFrame) -> DataFrame:
+def sensitivity(designs: Designs, winners: DataFrame) -> DataFrame:
     """What one step of one parameter along its axis does to each winner, everything else as it is.
 
     step : "previous" or "next" value of the axis; for the dataflow, "other"
     latency_ratio, energy_ratio, area_ratio, edp_ratio : the other design's cost over the winner's; missing where the
         other design cannot run the network, for which `reason` says why
     """
-    axes = {parameter: sorted(designs[parameter].unique()) for parameter in DESIGN}
+    found = met(winners).to_dict("records")
+    seen, near = [], [[] for _ in found]
+    for block in blocks(designs):
+        seen.append(axes(block))
+        for winner, neighbours in zip(found, near, strict=True):
+            differing = sum((block[parameter] != winner[parameter]).to_numpy(int) for parameter in DESIGN)
+            neighbours.append(block[differing <= 1])
     rows = []
-    for winner in met(winners).to_dict("records"):
-        differs = designs[DESIGN] != Series(winner)[DESIGN]
-        itself = designs[~differs.any(axis=1)].iloc[0]
-        for parameter, values in axes.items():
-            alone = designs[differs.sum(axis=1) == differs[parameter]].set_index(parameter)
+    for winner, neighbours in zip(found, map(pd.concat, near), strict=True):
+        differs = neighbours[DESIGN] != Series(winner)[DESIGN]
+        itself = neighbours[~differs.any(axis=1)].iloc[0]
+        for parameter in DESIGN:
+            values = sorted(set().union(*(part[parameter] for part in seen)))
+            alone = neighbours[differs.sum(axis=1) == differs[parameter]].set_index(parameter)
             for step, value in _steps(parameter, values, winner[parameter]):
                 other = alone.loc[value]
                 ratios = {f"{cost}_ratio": other[column] / itself[column] for cost, column in COSTS.items()}
@@ -122,28 +145,34 @@ def bottlenecks(layers: list[Layer], winners: DataFrame, technology: Technology,
     return costs
 
 
-def returns(designs: DataFrame, winners: DataFrame) -> DataFrame:
+def returns(designs: Designs, winners: DataFrame) -> DataFrame:
     """The least latency, energy and energy-delay product that each size of array, SRAM, bandwidth and clock allows.
 
     parameter, value : pes, sram_kb (all three buffers), dram_gb_per_s, clock_mhz
     others : "free", or "as winner" where all else is as in the winner of the first constraint that is met
     latency_ms, energy_uj, edp_uj_ms : each the least among these designs with that value
     """
-    possible = feasible(designs)
-    possible = possible.assign(pes=possible["rows"] * possible["cols"], sram_kb=possible[SWEEPS["sram_kb"]].sum(axis=1))
     reference = met(winners)[:1]
-    tables = []
-    for parameter, parts in SWEEPS.items():
-        rest = [column for column in DESIGN if column not in parts]
-        for others, pool in {"free": possible, "as winner": possible.merge(reference[rest], on=rest)}.items():
-            best = pool.groupby(parameter)[["latency_ms", "energy_uj", "edp_uj_ms"]].min()
-            tables.append(best.rename_axis("value").reset_index().assign(parameter=parameter, others=others))
+    least = {(parameter, others): [] for parameter in SWEEPS for others in ("free", "as winner")}
+    for block in feasible(designs):
+        sram_kb = block[SWEEPS["sram_kb"]].sum(axis=1)
+        possible = block.assign(pes=block["rows"] * block["cols"], sram_kb=sram_kb)
+        for parameter, parts in SWEEPS.items():
+            rest = [column for column in DESIGN if column not in parts]
+            for others, pool in {"free": possible, "as winner": possible.merge(reference[rest], on=rest)}.items():
+                known = least[parameter, others]
+                best = pool.groupby(parameter)[["latency_ms", "energy_uj", "edp_uj_ms"]].min()
+                known[:] = [pd.concat([*known, best]).groupby(level=0).min()]
+    tables = [
+        table.rename_axis("value").reset_index().assign(parameter=parameter, others=others)
+        for (parameter, others), (table,) in least.items()
+    ]
     return pd.concat(tables, ignore_index=True)[["parameter", "others", "value", *best]]
 
 
 def trends(
     layers: list[Layer],
-    designs: DataFrame,
+    designs: Designs,
     dram_gb_per_s: float,
     clock_mhz: float,
     technology: Technology,
@@ -154,10 +183,11 @@ def trends(
     The sides are all rows and columns that occur in `designs`, the buffers all their buffer sizes.
     pes, sram_kb : PEs of the array, size of each buffer [kB]; designs that cannot run the network are left out
     """
-    sides, buffers = np.unique(designs[SIZES[:2]]), np.unique(designs[SIZES[2:]])
+    found = axes(designs)
+    sides, buffers = (np.unique([value for size in sizes for value in found[size]]) for sizes in (SIZES[:2], SIZES[2:]))
     squares = [
         (side, side, dataflow, buffer, buffer, buffer, dram_gb_per_s, clock_mhz)
-        for side, dataflow, buffer in product(sides, sorted(designs["dataflow"].unique()), buffers)
+        for side, dataflow, buffer in product(sides, found["dataflow"], buffers)
     ]
     costs = network_costs(layers, DataFrame(squares, columns=DESIGN), technology, batch=batch)
     costs.insert(0, "pes", costs["rows"] * costs["cols"])

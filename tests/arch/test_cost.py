@@ -130,7 +130,7 @@ def test_blocks_leave_no_trace(monkeypatch):
     axes = {name: [8, 16, 64] for name in DESIGN} | {"dataflows": ["is", "os"]}
     designs = space.grid(axes).sample(300, random_state=2)
     whole = space.evaluate(NETWORK, designs, NODE_45)
-    monkeypatch.setattr(space, "BLOCK", 7)
+    monkeypatch.setattr(space, "CELLS", 7)
     pd.testing.assert_frame_equal(space.evaluate(NETWORK, designs, NODE_45), whole)
 
 

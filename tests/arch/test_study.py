@@ -1,5 +1,9 @@
 """The design space's answers are what brute force finds in it."""
 
+from itertools import pairwise, product
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -221,10 +225,10 @@ def test_confirmed_arrays_are_distinct_winners_first_and_from_end_to_end(table, 
 
 def test_designs_survive_the_file_and_two_writes_are_the_same_bytes(designs, tmp_path):
     one, two = tmp_path / "one.parquet", tmp_path / "two.parquet"
-    space.write(designs, one)
+    assert space.write(designs, one) == (len(designs), (designs.reason == "").sum())
     space.write(designs, two)
     assert one.read_bytes() == two.read_bytes()
-    read = space.read(one)
+    read = pd.concat(space.read(one))
     exact = [*DESIGN, "compute_cycles", "cycles", "dram_bytes", "reason"]
     assert (read[exact].fillna(-1) == designs[exact].fillna(-1)).all(axis=None)
     costs = designs.columns.difference(exact)
@@ -232,9 +236,97 @@ def test_designs_survive_the_file_and_two_writes_are_the_same_bytes(designs, tmp
     assert winners(read, CONSTRAINTS).design.tolist() == winners(designs, CONSTRAINTS).design.tolist()
 
 
-def test_damaged_file_of_designs_is_named(designs, tmp_path):
+@pytest.mark.parametrize("content", [lambda path: path.read_bytes()[:-100], lambda path: b"rows,cols\n8,8\n"])
+def test_damaged_file_of_designs_is_named(designs, tmp_path, content):
     path = tmp_path / "designs.parquet"
     space.write(designs, path)
-    path.write_bytes(path.read_bytes()[:-100])
+    path.write_bytes(content(path))
     with pytest.raises(InputError, match=r"designs\.parquet"):
-        space.read(path)
+        list(space.read(path))
+
+
+def test_table_of_something_else_is_no_table_of_designs(tmp_path):
+    path = tmp_path / "designs.parquet"
+    pd.DataFrame({"rows": [8], "cols": [8]}).to_parquet(path)
+    with pytest.raises(InputError, match=r"designs\.parquet: not a table of designs"):
+        list(space.read(path))
+
+
+def test_sweep_that_ends_early_leaves_the_file_as_it_was(designs, tmp_path):
+    path = tmp_path / "designs.parquet"
+    space.write(designs, path)
+    before = path.read_bytes()
+
+    def interrupted():
+        yield designs[:200]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        space.write(interrupted(), path)
+    assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
+
+
+def cut(table: pd.DataFrame, places: list[int]) -> list[pd.DataFrame]:
+    """The table in blocks, some of them perhaps empty."""
+    edges = [0, *sorted(place % (len(table) + 1) for place in places), len(table)]
+    return [table.iloc[start:stop] for start, stop in pairwise(edges)]
+
+
+cuts = st.lists(st.integers(0, 60), max_size=6)
+
+
+@universal
+@given(spaces, cuts, st.lists(st.sampled_from([*OBJECTIVES, "edp_uj_ms"]), min_size=1, max_size=3), st.integers(0, 6))
+def test_front_and_winners_of_blocks_are_those_of_the_whole(table, places, minimise, limit):
+    limits = [{}, {"latency_ms": limit}, {"energy_uj": limit, "dram_gb_per_s": 4}, {"area_mm2": limit}]
+    constraints = [
+        {"name": f"{cost} {i}", "minimise": cost} | more for cost in minimise for i, more in enumerate(limits)
+    ]
+    pd.testing.assert_frame_equal(front(cut(table, places)), front(table))
+    pd.testing.assert_frame_equal(winners(cut(table, places), constraints), winners(table, constraints))
+
+
+some_axes = st.fixed_dictionaries(
+    {name: st.sets(st.sampled_from(axis), min_size=1, max_size=2) for name, axis in AXES.items()}
+)
+
+
+@settings(universal, max_examples=20)
+@given(some_axes, st.integers(1, 60), st.integers(15, 100))
+def test_streaming_through_a_file_gives_what_memory_gives(chosen, cells, rows):
+    chosen = {name: list(axis) for name, axis in chosen.items()}
+    designs = space.evaluate(NETWORK, space.grid(chosen), NODE)
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        streamed, at_once = Path(folder, "streamed.parquet"), Path(folder, "at_once.parquet")
+        space.write(designs, at_once)
+        (table,) = space.read(at_once)
+        patch.setattr(space, "CELLS", cells)
+        patch.setattr(space, "ROWS", rows)
+        swept = list(space.sweep(NETWORK, chosen, NODE))
+        assert len(swept) == -(-len(designs) // max(1, cells // len(NETWORK)))
+        pd.testing.assert_frame_equal(pd.concat(swept), designs, check_dtype=False)
+        assert space.write(iter(swept), streamed) == (len(designs), (designs.reason == "").sum())
+        pd.testing.assert_frame_equal(pd.concat(space.read(streamed)), table)
+        assert space.axes(space.read(streamed)) == space.axes(table)
+        if (designs.reason != "").all():
+            with pytest.raises(InputError) as whole:
+                front(table)
+            with pytest.raises(InputError) as parts:
+                front(space.read(streamed))
+            assert str(whole.value) == str(parts.value)
+            return
+        best = winners(table, CONSTRAINTS)
+        pd.testing.assert_frame_equal(winners(space.read(streamed), CONSTRAINTS), best)
+        pd.testing.assert_frame_equal(front(space.read(streamed)), front(table))
+        for answer in (sensitivity, returns):
+            pd.testing.assert_frame_equal(answer(space.read(streamed), best), answer(table, best))
+        point = {"dram_gb_per_s": 1.0, "clock_mhz": 400, "technology": NODE}
+        pd.testing.assert_frame_equal(trends(NETWORK, space.read(streamed), **point), trends(NETWORK, table, **point))
+
+
+def test_grid_is_the_product_of_the_axes_in_any_part():
+    names = [name.replace("dataflow", "dataflows") for name in DESIGN]
+    values = [AXES[name] if name == "dataflows" else sorted(AXES[name]) for name in names]
+    expected = pd.DataFrame(product(*values), columns=DESIGN)
+    pd.testing.assert_frame_equal(space.grid(AXES), expected)
+    pd.testing.assert_frame_equal(space.grid(AXES, space.every(AXES)[5:300:7]), expected[5:300:7])
