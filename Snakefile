@@ -11,6 +11,14 @@ configfile: Path(workflow.basedir) / "config.yaml"
 
 
 include: "rules/common.smk"
+
+
+# With --sdm apptainer the jobs of all rules below run in this image; docs/container.md.
+if config["container"]:
+
+    container: config["container"]
+
+
 include: "rules/data.smk"
 include: "rules/model.smk"
 include: "rules/quant.smk"

@@ -237,6 +237,8 @@ def imported_files(tree: ast.Module) -> list[Path]:
 
 with checked():
     settings.check(config, yaml.safe_load((ROOT / "config.schema.yaml").read_text()))
+    if "apptainer" in map(str, workflow.deployment_settings.deployment_method) and not config["container"]:
+        raise InputError("container: --sdm apptainer needs an image; see docs/container.md")
     # Models that are brought instead of trained, and networks without data that the architecture stage costs.
     IMPORTED = {
         name: settings.onnx_file(f"workloads.{name}.model", workload["model"])
