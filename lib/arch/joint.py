@@ -12,7 +12,7 @@ from pandas import DataFrame
 from lib.arch.cost import DESIGN, areas
 from lib.arch.numerics import INT8, Numerics
 from lib.arch.pareto import front, names
-from lib.arch.space import evaluate
+from lib.arch.space import in_blocks
 from lib.arch.technology import Technology
 from lib.arch.topology import Layer
 from lib.errors import InputError
@@ -68,8 +68,8 @@ def joint_choice(
     parts = []
     for row in measured.to_dict("records"):
         numerics = Numerics(**{name: row[name] for name in WIDTHS})
-        costs = evaluate(layers, _within(area_mm2, affordable, technology, numerics), technology, numerics, batch)
-        best = front(costs, COSTS)
+        within = _within(area_mm2, affordable, technology, numerics)
+        best = front(in_blocks(layers, within, technology, numerics, batch), COSTS)
         parts.append(best[[*DESIGN, *COSTS, "area_mm2", "reason"]].assign(design=names(best), **row))
     table = pd.concat(parts, ignore_index=True).assign(error=lambda rows: 1 - rows["accuracy"])
     on_front = table.index.isin(front(table, ["error", *COSTS]).index)

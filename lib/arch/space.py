@@ -64,9 +64,16 @@ def _values(axes: dict[str, list]) -> list[np.ndarray]:
 def evaluate(
     layers: list[Layer], designs: DataFrame, technology: Technology, numerics: Numerics = INT8, batch: int = 1
 ) -> DataFrame:
-    """`network_costs` in blocks, so that memory does not grow with the number of designs but for the result."""
-    parts = (designs.iloc[part.start : part.stop] for part in _parts(range(len(designs)), layers))
-    return pd.concat([network_costs(layers, part, technology, numerics, batch) for part in parts])
+    """`network_costs` of designs in memory, which takes little more than the result does."""
+    return pd.concat(in_blocks(layers, designs, technology, numerics, batch))
+
+
+def in_blocks(
+    layers: list[Layer], designs: DataFrame, technology: Technology, numerics: Numerics = INT8, batch: int = 1
+) -> Iterator[DataFrame]:
+    """`evaluate`, block by block."""
+    for part in _parts(range(len(designs)), layers):
+        yield network_costs(layers, designs.iloc[part.start : part.stop], technology, numerics, batch)
 
 
 def sweep(
