@@ -69,3 +69,34 @@ rule machine:
         "Noting the machine and the versions"
     script:
         "../workflow_scripts/machine.py"
+
+
+# Not part of `all`: it takes minutes, and what it measures is the workflow itself.
+rule measure_scaling:
+    input:
+        topology=f"results/arch/{WORKLOADS[-1]}/topology.csv",
+        float32=f"results/model/{WORKLOADS[-1]}.onnx",
+        quantized=f"results/quant/{WORKLOADS[-1]}/{REFERENCE_INTEGER}.onnx",
+        technology=config["arch"]["technology"] or ROOT / "lib/arch/technology.csv",
+    output:
+        table="results/tables/scaling.csv",
+    log:
+        "results/logs/bench/scaling.log",
+    conda:
+        "../envs/scaling.yaml"
+    # All cores, so that nothing else runs while times are taken.
+    threads: workflow.cores
+    resources:
+        mem_mb=2500,
+        runtime=30,
+    params:
+        code=fingerprint("scaling.py"),
+        sizes=config["scaling"],
+        space=config["arch"]["space"],
+        constraints=config["arch"]["constraints"],
+        node_nm=config["arch"]["node_nm"],
+        search={key: config["quant"][key] for key in ("percentile", "entropy_bins")},
+    message:
+        "Measuring how time and memory grow with designs, layers, samples and jobs, alone on the machine"
+    script:
+        "../workflow_scripts/scaling.py"

@@ -267,3 +267,30 @@ rule gallery:
         "Refreshing docs/gallery and the measured section of README.md"
     script:
         "../workflow_scripts/gallery.py"
+
+
+# Not part of `all`: it changes files of the repository, a page of docs and its figure.
+rule scaling:
+    input:
+        template=ROOT / "docs/scaling.md.j2",
+        table="results/tables/scaling.csv",
+        machine="results/bench/machine.json",
+    output:
+        figure="results/figures/scaling.png",
+        shown="docs/scaling.png",
+        page="docs/scaling.md",
+    log:
+        "results/logs/report/scaling.log",
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        code=fingerprint("scaling_page.py"),
+        workload=WORKLOADS[-1],
+    message:
+        "Drawing how time and memory grow, and refreshing docs/scaling.md"
+    script:
+        "../workflow_scripts/scaling_page.py"

@@ -71,7 +71,7 @@ def listed(name: str) -> dict[str, str]:
     return dict(line.lower().split("==") for line in pip)
 
 
-@pytest.mark.parametrize("name", [*STAGES, *APART])
+@pytest.mark.parametrize("name", [*STAGES, *APART, "scaling"])
 def test_conda_environment_has_the_pins_of_the_lock(name):
     assert listed(name).items() <= pins().items()
 
@@ -84,7 +84,14 @@ def test_conda_environment_lists_what_its_modules_import(name):
             assert distribution in listed(name), f"{name} imports {imported}"
 
 
-@pytest.mark.parametrize("name, stage", [("zigzag", "arch"), ("library", "quant")])
+@pytest.mark.parametrize(
+    "name, stage",
+    [
+        ("zigzag", "arch"),
+        ("library", "quant"),
+        *(("scaling", name) for name in ("quant", "bench", "fixedpoint", "arch")),
+    ],
+)
 def test_environments_apart_add_to_their_stages(name, stage):
     assert listed(stage).items() <= listed(name).items()
 

@@ -1,0 +1,27 @@
+"""What grows in this stage with the number of samples (measured by lib.bench.process)."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from lib.fixedpoint.model import IntegerModel
+
+
+def run(size: int, model: str) -> tuple[int, Callable]:
+    """The integer model's outputs for `size` samples of noise, on one thread."""
+    program, feeds = _program(size, model)
+    return size, lambda: program.run(feeds)
+
+
+def trace(size: int, model: str) -> tuple[int, Callable]:
+    """All its quantized tensors."""
+    program, feeds = _program(size, model)
+    return size, lambda: program.trace(feeds)
+
+
+def _program(size: int, model: str) -> tuple[IntegerModel, dict[str, np.ndarray]]:
+    program = IntegerModel.from_onnx(model)
+    (name,) = program.graph.inputs
+    x = np.random.default_rng(0).standard_normal((size, *program.graph.shapes[name][1:]), np.float32)
+    program.run({name: x[:1]})  # compiles the kernels
+    return program, {name: x}
