@@ -72,6 +72,7 @@ checkpoint pareto:
     output:
         pareto="results/arch/{workload}/pareto.csv",
         winners="results/arch/{workload}/winners.csv",
+        contenders="results/arch/{workload}/contenders.csv",
     log:
         "results/logs/arch/{workload}.pareto.log",
     conda:
@@ -85,7 +86,7 @@ checkpoint pareto:
         constraints=config["arch"]["constraints"],
         confirm=config["arch"]["confirm"],
     message:
-        "Finding the Pareto front of {wildcards.workload} and the winner under each constraint"
+        "Finding the Pareto front of {wildcards.workload}, and the winners under the configured constraints and any others"
     script:
         "../workflow_scripts/pareto.py"
 

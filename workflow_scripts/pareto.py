@@ -1,11 +1,13 @@
 """The front of latency x energy x area, the winner under each constraint, and what SCALE-Sim is to confirm.
 
-A design is on the front where no other is at least as good in all three and better in one.
+A design is on the front where no other is at least as good in all three and better in one. The contenders are the
+designs that win under some limits, whatever the configured constraints.
 """
 
 from job import job, labelled
 
 from lib.arch import pareto, space
+from lib.arch.cost import DESIGN
 from lib.arch.study import winners
 from lib.files import write_csv
 
@@ -19,3 +21,8 @@ with job(snakemake) as log:
     front["confirm"] = pareto.confirmed(front, best["design"].dropna().tolist(), snakemake.params.confirm)
     write_csv(labelled(front, snakemake), snakemake.output.pareto)
     write_csv(labelled(best, snakemake), snakemake.output.winners)
+    able = pareto.contenders(designs)
+    log.info("%d designs can win under limits of some kind", len(able))
+    able.insert(0, "design", pareto.names(able))
+    columns = ["design", *DESIGN, *pareto.NEEDS[:2], *pareto.OBJECTIVES, "edp_uj_ms", "utilization", "stall_share"]
+    write_csv(labelled(able[columns], snakemake), snakemake.output.contenders)

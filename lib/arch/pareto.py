@@ -14,6 +14,8 @@ from lib.arch.space import Designs, blocks
 from lib.errors import InputError
 
 OBJECTIVES = ["latency_ms", "energy_uj", "area_mm2"]
+# What a design needs of the chip and the board around it; whoever has less of it sets a limit.
+NEEDS = ["pes", "sram_kb", "dram_gb_per_s", "clock_mhz"]
 # Of designs that cost the same, the one with the smaller buffers is preferred, then the smaller array, and so on.
 SMALLEST = ["ifmap_kb", "filter_kb", "ofmap_kb", "rows", "cols", "dataflow", "dram_gb_per_s", "clock_mhz"]
 
@@ -57,6 +59,21 @@ def front(designs: Designs, objectives: list[str] = OBJECTIVES) -> DataFrame:
         best = together[moocore.is_nondominated(together[objectives].to_numpy(float), keep_weakly=True)]
         kept = [best.sort_values([*objectives, *SMALLEST]).drop_duplicates(objectives)]
     return kept[0]
+
+
+def contenders(designs: DataFrame) -> DataFrame:
+    """Of each dataflow, the feasible designs that no other equals or betters in all costs and all needs.
+
+    They are all that has to be known to answer any question of the form "which is the best design within these limits":
+    a design outside them is equalled or bettered by one that needs no more, so it is within the same limits, and
+    that one has no more latency, energy, area or energy-delay product.
+    pes : processing elements; sram_kb : size of all three buffers [kB]
+    Raises InputError where no design can run the network.
+    """
+    possible = feasible(designs)
+    needs = {"pes": possible["rows"] * possible["cols"], "sram_kb": possible[DESIGN[3:6]].sum(axis=1)}
+    flows = possible.assign(**needs).groupby("dataflow", sort=False)
+    return pd.concat([front(part, [*OBJECTIVES, *NEEDS]) for _, part in flows])
 
 
 def confirmed(front: DataFrame, winners: list[str], count: int | None) -> np.ndarray:

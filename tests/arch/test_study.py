@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from lib.arch import space, technology
 from lib.arch.cost import DESIGN, network_costs
 from lib.arch.design import Design
-from lib.arch.pareto import OBJECTIVES, confirmed, front, names
+from lib.arch.pareto import NEEDS, OBJECTIVES, confirmed, contenders, front, names
 from lib.arch.study import bottlenecks, returns, sensitivity, trends, winners
 from lib.arch.topology import Layer
 from lib.errors import InputError
@@ -107,6 +107,30 @@ def test_winner_is_the_minimum_within_the_limits_and_lies_on_the_front(table, mi
     assert row.runner_up_ratio == pytest.approx(values[1] / values[0]) if values[1:] else np.isnan(row.runner_up_ratio)
     assert row.area_mm2 == allowed[allowed[minimise] == values[0]].area_mm2.min()
     assert (front(table)[DESIGN] == row[DESIGN]).all(axis=1).any()
+
+
+LIMITS = {"pes": [16, 32, 64], "sram_kb": [12, 16, 20], "dram_gb_per_s": [4, 8], "clock_mhz": [4, 8]}
+limits_of_any_kind = st.fixed_dictionaries(
+    {},
+    optional={name: st.sampled_from([1, 2, 3, 5]) for name in OBJECTIVES}
+    | {name: st.sampled_from(values) for name, values in LIMITS.items()},
+)
+
+
+@universal
+@given(spaces, st.sampled_from([*OBJECTIVES, "edp_uj_ms"]), limits_of_any_kind, st.sampled_from(["ws", "os", None]))
+def test_whatever_the_limits_the_winner_is_found_among_the_contenders(table, minimise, limits, dataflow):
+    constraint = [{"name": "any", "minimise": minimise} | limits]
+    whole = table.assign(pes=table["rows"] * table.cols, sram_kb=table.ifmap_kb + table.filter_kb + table.ofmap_kb)
+    some = contenders(table)
+    assert not some.duplicated(["dataflow", *OBJECTIVES, *NEEDS]).any()
+    if dataflow:
+        whole, some = (part[part.dataflow == dataflow] for part in (whole, some))
+    if some.empty:
+        assert (whole.reason != "").all()
+        return
+    costs = [*OBJECTIVES, "edp_uj_ms"]
+    pd.testing.assert_frame_equal(winners(some, constraint)[costs], winners(whole, constraint)[costs])
 
 
 def test_constraint_that_nobody_meets_says_what_the_closest_design_misses(designs, best):
