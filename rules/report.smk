@@ -64,6 +64,7 @@ TABLES = {
     "joint": "results/arch/{workload}/joint.csv",
     "pareto": "results/arch/{workload}/pareto.csv",
     "winners": "results/arch/{workload}/winners.csv",
+    "contenders": "results/arch/{workload}/contenders.csv",
     "design_sensitivity": "results/arch/{workload}/design_sensitivity.csv",
     "bottlenecks": "results/arch/{workload}/bottlenecks.csv",
     "returns": "results/arch/{workload}/returns.csv",
@@ -213,7 +214,9 @@ rule report:
 rule page:
     input:
         template=ROOT / "lib/report/report.html.j2",
+        included=[ROOT / "lib/report" / name for name in ("page.css", "page.js", "explore.js")],
         report="results/report.md",
+        tables=expand("results/tables/{table}.csv", table=TABLES),
         figures=expand("results/figures/{figure}.png", figure=[*FIGURES, "dag"]),
     output:
         page=timed("results/report.html"),
@@ -227,8 +230,9 @@ rule page:
         runtime=5,
     params:
         code=fingerprint("page.py"),
+        arch=config["arch"],
     message:
-        "Writing {output}, figures included"
+        "Writing {output}, with figures and charts to explore inside"
     script:
         "../workflow_scripts/page.py"
 

@@ -1,10 +1,7 @@
-"""Documents from Jinja2 templates, and a self-contained page from Markdown."""
+"""Documents from Jinja2 templates."""
 
-import base64
-import re
 from pathlib import Path
 
-import markdown
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -59,19 +56,3 @@ def render(template_path: str | Path, context: dict) -> str:
     )
     environment.filters |= {"percent": percent, "significant": significant, "table": table}
     return environment.get_template(path.name).render(context)
-
-
-def page(text: str, folder: str | Path, template_path: str | Path) -> str:
-    """Markdown `text` as one HTML page that needs no other file: its images, found from `folder`, are inside.
-
-    Raises FileNotFoundError where an image is missing.
-    """
-
-    def embedded(match: re.Match) -> str:
-        image = base64.b64encode((Path(folder) / match[1]).read_bytes()).decode()
-        return f'src="data:image/png;base64,{image}"'
-
-    converter = markdown.Markdown(extensions=["tables", "toc"], extension_configs={"toc": {"toc_depth": "2-2"}})
-    body = re.sub(r'src="([^":]+\.png)"', embedded, converter.convert(text))
-    title = re.search(r"^# (.+)$", text, re.MULTILINE)[1]
-    return render(template_path, {"title": title, "contents": converter.toc, "body": body})

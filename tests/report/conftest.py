@@ -1,12 +1,18 @@
 """Small made-up tables of two workloads, in the form in which the stages write them."""
 
 from itertools import product
+from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
 from lib.interval import wilson
+from lib.report.answers import answers
+from lib.report.architecture import architectures
+from lib.report.tables import times
 
+ROOT = Path(__file__).parents[2]
 SUBJECTS = {"signal_cnn_1d": "synthetic signals", "tiny_cnn_2d": "CIFAR-10"}
 NETWORKS = {"resnet18": "no data"}
 PARTS = ["format", "activation", "granularity", "calibration"]
@@ -305,6 +311,9 @@ def architecture_tables() -> dict[str, list[dict]]:
             for name, (metric, row) in aims.items()
         ]
         + [{"constraint": "tiny", "minimise": "area_mm2", "limits": "area_mm2 ≤ 0.1", "reason": "no design is within"}],
+        "contenders": [
+            row | {"pes": row["rows"] ** 2, "sram_kb": 3 * row["ifmap_kb"]} | network(row["rows"]) for row in designs
+        ],
         "design_sensitivity": [
             {"constraint": name, "design": row["design"], "parameter": parameter, "value": "8", "other_value": "16"}
             | {"step": "next", "latency_ratio": 0.9, "energy_ratio": 1.2, "area_ratio": 1.5, "edp_ratio": 1.08}
@@ -345,9 +354,8 @@ def architecture_tables() -> dict[str, list[dict]]:
     }  # fmt: skip
 
 
-@pytest.fixture
-def tables() -> dict[str, pd.DataFrame]:
-    """All tables by name; every test gets its own."""
+def all_tables() -> dict[str, pd.DataFrame]:
+    """All tables by name."""
     architecture = architecture_tables()
     # Of a network without data nothing but the architecture is known, and SCALE-Sim does not run on it by default.
     modelled = architecture.keys() - {"scalesim", "validation", "arch_speed"}
@@ -360,3 +368,48 @@ def tables() -> dict[str, pd.DataFrame]:
         )
         for name, table in (subject_tables() | study_tables() | architecture).items()
     }
+
+
+@pytest.fixture(scope="session")
+def made_tables() -> dict[str, pd.DataFrame]:
+    """All tables by name, to look at."""
+    return all_tables()
+
+
+@pytest.fixture
+def tables(made_tables) -> dict[str, pd.DataFrame]:
+    """All tables by name; every test gets its own."""
+    return {name: table.copy() for name, table in made_tables.items()}
+
+
+@pytest.fixture(scope="session")
+def context():
+    """What the documents' templates are filled with, as a function of the tables and of what is to be different."""
+    machine = {"cpu": "Some CPU", "cores": 2, "memory_gb": 8, "system": "Linux x86_64", "vector_instructions": ["avx2"]}
+    source = {"source": "archive.tar.gz", "sha256": "c4a3", "synthetic": False, "train": 900, "test": 1000}
+    figures = yaml.safe_load((ROOT / "rules/figures.yaml").read_text())
+
+    def facts(tables: dict[str, pd.DataFrame], **changes) -> dict:
+        return {
+            "tables": tables,
+            "answers": answers(tables),
+            "architectures": architectures(tables),
+            "sources": {"images": source | {"name": "CIFAR-10"}},
+            "machine": machine | {"python": "3.11.9", "packages": {"numpy": "2.3.5"}},
+            "provenance": {
+                "git": {"commit": "c0ffee", "dirty": True, "changed": ["config.yaml"]},
+                "seed": 1,
+                "lock": {"other_versions": {"numpy": ["2.3.5", "2.2.0"]}},
+            },
+            "times": times("no such folder", []),
+            "captions": {name: figure["caption"] for name, figure in figures.items()},
+            "arch": {
+                "node_nm": 45,
+                "space": {"rows": [8, 16], "dataflows": ["os", "ws"]},
+                "joint": {"area_mm2": 1.0, "dram_gb_per_s": 1.0},
+                "constraints": [{"name": "fastest within 1.5 mm²", "minimise": "latency_ms", "area_mm2": 1.5}],
+            },
+            "calibration": {"calibration_samples": 512, "percentile": 99.99},
+        } | changes
+
+    return facts

@@ -1,4 +1,4 @@
-"""The report and its page: complete, honest about the data, self-contained."""
+"""The report: complete, honest about the data."""
 
 import re
 from pathlib import Path
@@ -9,40 +9,13 @@ from jinja2 import UndefinedError
 
 from lib.report import render
 from lib.report.answers import answers
-from lib.report.architecture import architectures
 from lib.report.figures import FIGURES
-from lib.report.render import page
 from lib.report.tables import times
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE = ROOT / "lib/report/report.md.j2"
 DECLARED = yaml.safe_load((ROOT / "rules/figures.yaml").read_text())
 SOURCE = {"source": "archive.tar.gz", "sha256": "c4a3", "synthetic": False, "train": 900, "test": 1000}
-PIXEL = b"\x89PNG"  # embedding looks at no pixel
-
-
-def context(tables, **changes) -> dict:
-    machine = {"cpu": "Some CPU", "cores": 2, "memory_gb": 8, "system": "Linux x86_64", "vector_instructions": ["avx2"]}
-    return {
-        "tables": tables,
-        "answers": answers(tables),
-        "architectures": architectures(tables),
-        "sources": {"images": SOURCE | {"name": "CIFAR-10"}},
-        "machine": machine | {"python": "3.11.9", "packages": {"numpy": "2.3.5"}},
-        "provenance": {
-            "git": {"commit": "c0ffee", "dirty": True, "changed": ["config.yaml"]},
-            "seed": 1,
-            "lock": {"other_versions": {"numpy": ["2.3.5", "2.2.0"]}},
-        },
-        "times": times("no such folder", []),
-        "captions": {name: figure["caption"] for name, figure in DECLARED.items()},
-        "arch": {
-            "node_nm": 45,
-            "space": {"rows": [8, 16], "dataflows": ["os", "ws"]},
-            "joint": {"area_mm2": 1.0, "dram_gb_per_s": 1.0},
-        },
-        "calibration": {"calibration_samples": 512, "percentile": 99.99},
-    } | changes
 
 
 def test_every_figure_is_declared_with_the_tables_it_reads():
@@ -51,7 +24,7 @@ def test_every_figure_is_declared_with_the_tables_it_reads():
     assert declared == parameters
 
 
-def test_report_is_complete(tables):
+def test_report_is_complete(context, tables):
     text = render(TEMPLATE, context(tables))
     assert "{{" not in text and "{%" not in text and "nan" not in re.findall(r"\w+", text)
     assert set(re.findall(r"\(figures/(\w+)\.png\)", text)) == {*FIGURES, "dag"}
@@ -60,13 +33,13 @@ def test_report_is_complete(tables):
     assert "tiny_cnn_2d on CIFAR-10" in text and "c4a3" in text and "not about CIFAR-10" not in text
 
 
-def test_generated_images_are_announced_before_any_number(tables):
+def test_generated_images_are_announced_before_any_number(context, tables):
     name = "synthetic images, not CIFAR-10"
     text = render(TEMPLATE, context(tables, sources={"images": SOURCE | {"name": name, "synthetic": True}}))
     assert text.index("These numbers are not about CIFAR-10") < text.index("Why this quantization strategy?")
 
 
-def test_a_fact_that_is_not_there_stops_the_report(tables):
+def test_a_fact_that_is_not_there_stops_the_report(context, tables):
     incomplete = context(tables)
     del incomplete["machine"]["cpu"]
     with pytest.raises(UndefinedError):
@@ -80,30 +53,13 @@ def test_note_is_complete(note, tables):
 
 
 @pytest.mark.parametrize("name", ["measured", "gallery"])
-def test_what_a_full_run_measured_is_complete(name, tables, tmp_path):
+def test_what_a_full_run_measured_is_complete(context, name, tables, tmp_path):
     (tmp_path / "tiny_cnn_2d.train.tsv").write_text("s\th:m:s\tmax_rss\n300\t0:05:00\t900\n")
     run = {"times": times(tmp_path, ["tiny_cnn_2d"])}
     run |= {"sources": [SOURCE | {"name": "CIFAR-10"}], "elapsed_s": 900, "done_s": 2.5, "commit": "c0ffee"}
     text = render(ROOT / f"docs/{name}.md.j2", context(tables, **run, figures=list(FIGURES)))
     assert "{{" not in text and "{%" not in text and "nan" not in re.findall(r"\w+", text)
     assert "15.0 min" in text and "CIFAR-10" in text
-
-
-def test_page_holds_its_figures_and_points_nowhere_else(tables, tmp_path):
-    text = render(TEMPLATE, context(tables))
-    (tmp_path / "figures").mkdir()
-    for name in [*FIGURES, "dag"]:
-        (tmp_path / f"figures/{name}.png").write_bytes(PIXEL)
-    html = page(text, tmp_path, ROOT / "lib/report/report.html.j2")
-    images = re.findall(r'<img[^>]*src="([^"]{0,30})', html)
-    assert len(images) == len(FIGURES) + 1 and all(image.startswith("data:image/png;base64,") for image in images)
-    assert "<table>" in html and "prefers-color-scheme: dark" in html and 'name="viewport"' in html
-    assert not re.search(r'(src|href)="(?!data:|#)', html)
-
-
-def test_a_missing_figure_stops_the_page(tmp_path):
-    with pytest.raises(FileNotFoundError):
-        page("# Title\n\n![x](figures/x.png)", tmp_path, ROOT / "lib/report/report.html.j2")
 
 
 def test_times_are_summed_per_rule(tmp_path):
