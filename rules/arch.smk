@@ -329,7 +329,7 @@ rule zigzag:
         node_nm=config["arch"]["node_nm"],
         batch=config["arch"]["batch"],
     message:
-        "Searching mappings of {wildcards.workload} on the recommended design with ZigZag"
+        "Searching mappings of {wildcards.workload} on the recommended design with ZigZag (progress in {log})"
     script:
         "../workflow_scripts/zigzag.py"
 

@@ -25,7 +25,7 @@ rule bench:
         code=fingerprint("bench.py"),
         timing=config["bench"] | {"seed": config["seed"]},
     message:
-        "Measuring {wildcards.workload}: float32 and all quantized models, side by side and alone on the machine"
+        "Measuring {wildcards.workload}: float32 and all quantized models, side by side and alone on the machine (progress in {log})"
     script:
         "../workflow_scripts/bench.py"
 

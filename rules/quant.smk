@@ -104,7 +104,7 @@ rule sensitivity:
         code=fingerprint("sensitivity.py"),
         scheme=REFERENCE,
     message:
-        "Quantizing one layer of {wildcards.workload} at a time to find the sensitive ones"
+        "Quantizing one layer of {wildcards.workload} at a time to find the sensitive ones (progress in {log})"
     script:
         "../workflow_scripts/sensitivity.py"
 
@@ -194,7 +194,7 @@ rule library:
         low_bit=config["quant"]["low_bit"],
         roundings=config["quant"]["library"],
     message:
-        "Quantizing {wildcards.workload} with a public library, to compare"
+        "Quantizing {wildcards.workload} with a public library, to compare (progress in {log})"
     script:
         "../workflow_scripts/library.py"
 
@@ -411,7 +411,7 @@ rule hessian:
         seed=config["seed"],
         samples=config["quant"]["calibration_samples"],
     message:
-        "Estimating how curved the loss of {wildcards.workload} is in the weights of each layer"
+        "Estimating how curved the loss of {wildcards.workload} is in the weights of each layer (progress in {log})"
     script:
         "../workflow_scripts/hessian.py"
 

@@ -10,7 +10,7 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 STAGES = ["data", "model", "quant", "bench", "fixedpoint", "arch", "report", "trust"]
-SHARED = {"lib.config", "lib.errors", "lib.files", "lib.graph", "lib.interval", "lib.paired"}
+SHARED = {"lib.config", "lib.errors", "lib.files", "lib.graph", "lib.interval", "lib.paired", "lib.progress"}
 UPSTREAM = {
     "data": set(),
     "model": {"data"},

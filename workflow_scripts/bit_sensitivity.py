@@ -17,7 +17,7 @@ from lib.quant.low_bit import quantized_tensors
 from lib.quant.ranges import observed
 from lib.quant.widths import uniform
 
-with job(snakemake) as log:
+with job(snakemake):
     data = dataset.load(snakemake.input.data)
     x, labels = data.test()
     graph = load_finite(snakemake.input.model)
@@ -28,10 +28,7 @@ with job(snakemake) as log:
     def right(model):
         return classes(IntegerModel.from_graph(Graph(model)), x) == labels
 
-    rows = []
-    for row in bit_sensitivity(uniform(graph, seen, snakemake.params.bits), seen, calibration, right, traces):
-        log.info("%(kind)s of %(layer)s, %(bits)d bits: %(drop_points).2f points lost", row)
-        rows.append(row)
-    table = pd.DataFrame(rows)
+    models = uniform(graph, seen, snakemake.params.bits)
+    table = pd.DataFrame(bit_sensitivity(models, seen, calibration, right, traces))
     write_csv(labelled(proxies(table), snakemake), snakemake.output.proxies)
     write_csv(labelled(table, snakemake), snakemake.output.sensitivity)

@@ -10,6 +10,7 @@ from lib.files import write_csv
 from lib.fixedpoint import IntegerModel
 from lib.fixedpoint.numerics import classes
 from lib.graph import Graph
+from lib.progress import Progress
 from lib.quant.accuracy import beside_float32
 from lib.quant.activations import load_finite, logits
 from lib.quant.bit_widths import combinations, rounded
@@ -25,10 +26,10 @@ with job(snakemake) as log:
     roundings = combinations(**params.widths)
 
     float32_right = logits(graph.model, x).argmax(axis=1) == labels
-    rows = []
+    rows, progress = [], Progress(len(roundings), "models", log)
     for rounding in roundings:
         engine = IntegerModel.from_graph(Graph(rounded(graph, seen, calibration, rounding).to_onnx()))
         found = beside_float32(classes(engine, x) == labels, float32_right)
         rows.append({"scheme": rounding.scheme} | asdict(rounding) | {"accumulator_bits": engine.bound_bits} | found)
-        log.info("%d of %d, %s: %.2f points lost", len(rows), len(roundings), rounding.scheme, found["loss_points"])
+        progress(f"{rounding.scheme}: {found['loss_points']:.2f} points lost")
     write_csv(labelled(pd.DataFrame(rows), snakemake), snakemake.output.bit_widths)

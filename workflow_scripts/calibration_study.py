@@ -15,7 +15,7 @@ from lib.graph import Graph
 from lib.quant.activations import load_finite
 from lib.quant.calibration_study import calibration_study
 
-with job(snakemake) as log:
+with job(snakemake):
     data = dataset.load(snakemake.input.data)
     x, labels = data.test()
     graph = load_finite(snakemake.input.model)
@@ -23,8 +23,5 @@ with job(snakemake) as log:
     def right(model):
         return classes(IntegerModel.from_graph(Graph(model)), x) == labels
 
-    rows = []
-    for row in calibration_study(graph, data.calibration, right, **snakemake.params.study):
-        log.info("%(calibration)s, %(activation_bits)d bits, %(calibration_samples)d samples: %(accuracy).4f", row)
-        rows.append(row)
+    rows = calibration_study(graph, data.calibration, right, **snakemake.params.study)
     write_csv(labelled(pd.DataFrame(rows), snakemake), snakemake.output.study)

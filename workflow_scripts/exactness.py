@@ -9,7 +9,6 @@ unfused - all tensors of some samples, graph optimizations off, so that layers o
 Activations in float32 are PyTorch's, or for a model that was brought ONNX Runtime's.
 """
 
-import time
 from functools import partial
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from lib.fixedpoint.golden import COLUMNS, golden, onnx_activations, pytorch_act
 from lib.graph import load
 from lib.model.export import fold_batch_norm
 from lib.model.networks import restore
+from lib.progress import Progress
 from lib.quant.scheme import Scheme
 
 
@@ -51,8 +51,8 @@ with job(snakemake) as log:
     most, _ = data.test(snakemake.params.samples)
     some, _ = data.test(snakemake.params.golden_samples)
 
-    rows, golden_rows, start = [], [], time.perf_counter()
-    for count, path in enumerate(snakemake.input.quantized, start=1):
+    rows, golden_rows, progress = [], [], Progress(len(snakemake.input.quantized), "schemes", log)
+    for path in snakemake.input.quantized:
         scheme = Scheme.parse(Path(path).stem)
         about_scheme = about | {"scheme": scheme.name}
         model = IntegerModel.from_onnx(path)
@@ -68,8 +68,7 @@ with job(snakemake) as log:
             option = "=".join(SESSION_OPTION) if configuration == "matched" and int8_allowed else "default"
             setting = {"configuration": configuration, "session_option": option}
             rows += [about_scheme | setting | row for row in exactness(model, theirs, x)]
-        left = (time.perf_counter() - start) / count * (len(snakemake.input.quantized) - count)
-        log.info("%d of %d, %s compared, about %.0f s left", count, len(snakemake.input.quantized), scheme.name, left)
+        progress(f"{scheme.name} compared")
         if scheme.name == reference:
             steps = [step for step in model.layers if step.run.window]
             if snakemake.input.weights:

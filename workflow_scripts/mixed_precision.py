@@ -14,7 +14,7 @@ from lib.quant.mixed import mixed_precision
 from lib.quant.ranges import observed
 from lib.quant.widths import uniform
 
-with job(snakemake) as log:
+with job(snakemake):
     params, data = snakemake.params, dataset.load(snakemake.input.data)
     x, labels = data.test()
     graph = load_finite(snakemake.input.model)
@@ -26,8 +26,5 @@ with job(snakemake) as log:
 
     float32_right = logits(graph.model, x).argmax(axis=1) == labels
     models = uniform(graph, seen, params.bits)
-    rows = []
-    for row in mixed_precision(models, sensitivity, params.limits, right, float32_right):
-        log.info("%(origin)s %(assignment)s: %(loss_points).2f points lost, %(predicted_loss_points).2f predicted", row)
-        rows.append(row)
+    rows = mixed_precision(models, sensitivity, params.limits, right, float32_right)
     write_csv(labelled(pd.DataFrame(rows), snakemake), snakemake.output.mixed)

@@ -11,13 +11,10 @@ from lib.files import write_csv
 from lib.fixedpoint import IntegerModel
 from lib.fixedpoint.numerics import numerics_study
 
-with job(snakemake) as log:
+with job(snakemake):
     data = dataset.load(snakemake.input.data)
     about = {"workload": snakemake.wildcards.workload, "dataset": data.name, "scheme": snakemake.params.scheme}
     about |= {"activation_bits": 8, "weight_bits": 8}  # whatever the scheme: the engine has no others
     model = IntegerModel.from_onnx(snakemake.input.model)
-    rows = []
-    for row in numerics_study(model, *data.test(), **snakemake.params.numerics):
-        log.info("%(accumulator_bits)d bits, %(requantization)s: accuracy %(accuracy).4f", row)
-        rows.append(about | row)
-    write_csv(pd.DataFrame(rows), snakemake.output.numerics)
+    rows = numerics_study(model, *data.test(), **snakemake.params.numerics)
+    write_csv(pd.DataFrame([about | row for row in rows]), snakemake.output.numerics)

@@ -40,8 +40,5 @@ with job(snakemake) as log:
 
     equal = set(modes) - set(layers[layers.differing > 0]["mode"])
     log.info("equal to ONNX Runtime everywhere: %s", sorted(equal) or "no mode")
-    rows = []
-    for row in accuracies(model, modes, equal, inputs, labels):
-        log.info("%(mode)s: accuracy %(accuracy).4f", row)
-        rows.append(about | row)
-    write_csv(pd.DataFrame(rows), snakemake.output.accuracy)
+    rows = accuracies(model, modes, equal, inputs, labels)
+    write_csv(pd.DataFrame([about | row for row in rows]), snakemake.output.accuracy)

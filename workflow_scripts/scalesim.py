@@ -15,6 +15,7 @@ from lib.arch.design import Design
 with job(snakemake) as log:
     layers = topology.read(snakemake.input.topology)
     design = Design.parse(snakemake.wildcards.design)
+    log.info("simulating %d layers, for at most %g s", len(layers), snakemake.params.timeout_s)
     reason = scalesim.run(layers, design, Path(snakemake.output.status).parent, snakemake.params.timeout_s)
     if reason:
         log.warning("design %s failed: %s", design.name, reason)

@@ -32,6 +32,7 @@ from lib.arch import energy
 from lib.arch.numerics import Numerics
 from lib.arch.technology import Technology
 from lib.arch.topology import Layer
+from lib.progress import Progress
 
 OWN_ORDER = "our loop order"
 OBJECTIVES = {
@@ -288,7 +289,7 @@ def search(
     """
     register_pj = energy.register_pj(technology, numerics, costs["dataflow"].iloc[0])
     register_share = register_pj / (register_pj + energy.mac_pj(technology, numerics))
-    known, rows = {}, []
+    known, rows, progress = {}, [], Progress(len(layers), "layers")
     for layer, (_, design) in zip(layers, costs.iterrows(), strict=True):
         about = {"tool": "ZigZag", "design": design["design"], "layer": layer.name}
         shape = (*astuple(layer)[1:], design["stays"])
@@ -298,6 +299,7 @@ def search(
         except Exception as error:  # it asserts, and raises unrelated types where no mapping fits
             reason = f"ZigZag found no mapping ({type(error).__name__}: {error})".splitlines()[0]
             rows.append(about | {"macs": layer.macs * batch, "reason": reason})
+            progress(f"{layer.name}: {reason}")
             continue
         for objective, cost in known[shape].items():
             found = parts(cost, register_share, energy.dram_pj_per_byte(technology))
@@ -308,4 +310,5 @@ def search(
             }
             text = nest(levels, spatial(layer, design, batch))
             rows.append(about | {"objective": objective, "loops": text} | found)
+        progress(layer.name)
     return DataFrame([{"reason": ""} | row for row in rows])

@@ -1,6 +1,5 @@
 """Float32 and every quantized model of a workload, measured side by side."""
 
-import logging
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -12,13 +11,12 @@ from lib.bench.accuracy import classes
 from lib.bench.latency import interleaved, summary
 from lib.bench.session import open_session
 from lib.interval import wilson
+from lib.progress import Progress
 from lib.quant.scheme import Scheme
 
 FLOAT32 = {"scheme": "float32", "format": "", "activation": "", "granularity": "", "calibration": ""}
 # One call at a larger batch takes as long as many single ones and averages over them: fewer are needed.
 ROUNDS_PER_BATCH_ROUND = 10
-
-log = logging.getLogger(__name__)
 
 
 def columns(path: Path) -> dict[str, str]:
@@ -46,7 +44,7 @@ def measure_accuracy(
     >>> predictions["float32"].shape
     (32,)
     """
-    rows, predictions = [], {}
+    rows, predictions, progress = [], {}, Progress(1 + len(quantized), "models")
     for path, scheme in [(float32, FLOAT32), *((path, columns(path)) for path in quantized)]:
         predictions[scheme["scheme"]] = found = classes(open_session(path), inputs, threads)
         hits = int(np.count_nonzero(found == labels))
@@ -56,7 +54,7 @@ def measure_accuracy(
             | {"samples": len(labels), "accuracy": hits / len(labels), "ci_low": low, "ci_high": high}
             | {"size_kb": path.stat().st_size / 1000}
         )
-        log.info("%s: %.2f %% of %d", scheme["scheme"], 100 * hits / len(labels), len(labels))
+        progress(f"{scheme['scheme']}: {100 * hits / len(labels):.2f} % of {len(labels)}")
     return pd.DataFrame(rows), predictions
 
 
@@ -77,10 +75,11 @@ def measure_latency(
     name = sessions[0].get_inputs()[0].name
     single = [partial(session.run, None, {name: inputs[:1]}) for session in sessions]
     batched = [partial(session.run, None, {name: inputs[:batch]}) for session in sessions]
+    progress = Progress(2, "batch sizes")
     for size, calls, count in ((1, single, rounds), (batch, batched, max(10, rounds // ROUNDS_PER_BATCH_ROUND))):
         seconds = interleaved(calls, single, count, rng)
         for path, column in zip(paths, seconds.T, strict=True):
             scheme = FLOAT32 if path == float32 else columns(path)
             rows.append(scheme | {"batch": size, "rounds": count} | summary(column, seconds[:, 0]))
-        log.info("batch %d: %d models timed %d times", size, len(paths), count)
+        progress(f"{len(paths)} models timed {count} times at batch {size}")
     return pd.DataFrame(rows)

@@ -9,6 +9,7 @@ from lib.fixedpoint.accumulator import Accumulator
 from lib.fixedpoint.batches import cores
 from lib.fixedpoint.model import IntegerModel
 from lib.fixedpoint.overflow import narrowed
+from lib.progress import Progress
 
 
 def classes(model: IntegerModel, x: np.ndarray, threads: int | None = None) -> np.ndarray:
@@ -49,11 +50,14 @@ def numerics_study(
     """
     bound = model.bound_bits
     accuracies: dict[tuple, float] = {}
-    for bits, mode in product(accumulator_bits, requantization):
+    cases = list(product(accumulator_bits, requantization))
+    progress = Progress(len(cases), "combinations")
+    for bits, mode in cases:
         key = min(bits, bound), mode
         if key not in accuracies:
             variant = narrowed(model.requantized(mode), Accumulator(key[0], overflow))
             accuracies[key] = float(np.mean(classes(variant, x) == labels))
+        progress(f"{bits} bits, {mode}: accuracy {accuracies[key]:.4f}")
         yield {
             "accumulator_bits": bits,
             "overflow": overflow,

@@ -1,6 +1,5 @@
 """What overflow costs: the same network with narrower accumulators, in one layer or in all, under every policy."""
 
-import logging
 from collections.abc import Iterable
 from itertools import product
 
@@ -11,9 +10,9 @@ from lib.fixedpoint.batches import over_batches
 from lib.fixedpoint.model import BATCH, IntegerModel
 from lib.fixedpoint.operators.linear import Linear
 from lib.fixedpoint.operators.narrow import with_accumulator
+from lib.progress import Progress
 
 ALL = "all"  # in place of a layer's name: every layer is narrow
-LOG = logging.getLogger(__name__)
 
 
 def overflow_study(model: IntegerModel, x: np.ndarray, labels: np.ndarray, widths: Iterable[int]) -> list[dict]:
@@ -93,10 +92,10 @@ def outcomes(model: IntegerModel, variants: list[IntegerModel], x: np.ndarray, l
         sums: dict[str, np.ndarray] = {}
         return [_differences(model, exact, sums, variant) for variant in variants]
 
-    batches = []
+    batches, progress = [], Progress(len(x), f"samples through {len(variants)} variants")
     for batch in over_batches(run, x, BATCH):
         batches.append(batch)
-        LOG.info("%d of %d samples", min(BATCH * len(batches), len(x)), len(x))
+        progress(parts=min(BATCH, len(x) - progress.done))
     rows = []
     for parts in zip(*batches, strict=True):
         classes, overflowed, error = zip(*parts, strict=True)

@@ -8,6 +8,7 @@ import pandas as pd
 from lib.fixedpoint.batches import cores
 from lib.fixedpoint.model import IntegerModel
 from lib.fixedpoint.rescale import rounding_and_bits
+from lib.progress import Progress
 
 
 def fixed_point_modes(widths: list[int]) -> list[str]:
@@ -64,6 +65,7 @@ def accuracies(
 
     reference = logits(model)
     known = {"float32": reference}
+    progress = Progress(1 + len(modes), "ways to requantize")
     for mode in ["float32", *modes]:
         rounding, bits = rounding_and_bits(mode)
         # M is a float32: one rounding with more than its 24 bits is the same function.
@@ -71,13 +73,15 @@ def accuracies(
         if same not in known:
             known[same] = reference if mode in equal else logits(model.requantized(same))
         found = known[same]
+        accuracy = float(np.mean(found.argmax(1) == labels))
+        progress(f"{mode}: accuracy {accuracy:.4f}")
         yield {
             "mode": mode,
             "rounding": rounding,
             "multiplier_bits": bits,
             "proved_equal": mode in equal | {"float32"},
             "samples": len(x),
-            "accuracy": float(np.mean(found.argmax(1) == labels)),
+            "accuracy": accuracy,
             "differing_logits_share": float(np.mean(found != reference)),
             "differing_classes_share": float(np.mean(found.argmax(1) != reference.argmax(1))),
         }

@@ -13,6 +13,7 @@ from torch.nn import functional
 from lib.data.dataset import Dataset
 from lib.model.networks import build
 from lib.model.optimizers import Muon, scale_free
+from lib.progress import Progress
 
 SHIFT = 4  # pixels of padding from which shifted crops are cut
 EVALUATIONS = (
@@ -167,6 +168,7 @@ def fit(
     ]
 
     history, start = [], time.perf_counter()
+    progress = Progress(recipe.epochs, "epochs", log)
     for epoch in range(1, recipe.epochs + 1):
         network.train()
         losses, right = [], 0
@@ -189,24 +191,17 @@ def fit(
             losses.append(loss.item())
             right += (logits.argmax(1) == y).sum().item()
         evaluated = epoch * EVALUATIONS // recipe.epochs > (epoch - 1) * EVALUATIONS // recipe.epochs
-        seconds = time.perf_counter() - start
         row = {
             "epoch": epoch,
             "learning_rate": schedules[0].get_last_lr()[0],
             "train_loss": float(np.mean(losses)),
             "train_accuracy": right / len(samples),
             "test_accuracy": accuracy(network, test_x, test_y) if evaluated else np.nan,
-            "seconds": seconds,
+            "seconds": time.perf_counter() - start,
         }
         history.append(row)
-        log.info(
-            "epoch %d of %d: loss %.4f%s, about %.0f s left",
-            epoch,
-            recipe.epochs,
-            row["train_loss"],
-            f", test accuracy {100 * row['test_accuracy']:.2f} %" if evaluated else "",
-            seconds / epoch * (recipe.epochs - epoch),
-        )
+        tested = f", test accuracy {100 * row['test_accuracy']:.2f} %" if evaluated else ""
+        progress(f"loss {row['train_loss']:.4f}{tested}")
         if not np.isfinite(row["train_loss"]):
             raise FloatingPointError(f"training diverged in epoch {epoch}; lower the learning_rate")
     return network.eval(), pd.DataFrame(history)

@@ -8,6 +8,7 @@ import pandas as pd
 from scipy.stats import kendalltau, permutation_test, rankdata
 
 from lib.graph import ComputeLayer, Graph
+from lib.progress import Progress
 from lib.quant.accuracy import Right, points_lost
 from lib.quant.activations import logits
 from lib.quant.error import mse, sqnr_db
@@ -55,6 +56,7 @@ def bit_sensitivity(
         model = with_widths(models, **{kind: {operand: width}}).to_onnx()
         return right(model), sqnr_db(exact, logits(model, calibration))
 
+    progress = Progress(len(operands(graph)) * len(models), "models")
     wide = "weight", graph.layers[0].name, WIDE  # the same network, whichever operand has WIDE bits
     for kind, layer, operand in operands(graph):
         weight = graph.initializers[layer.weight]
@@ -67,6 +69,7 @@ def bit_sensitivity(
             row |= {"drop_points": points_lost(measured(*wide)[0], hits), "sqnr_db": sqnr, "hessian": np.nan}
             if kind == "weight" and layer.name in traces:
                 row["hessian"] = traces[layer.name] * mse(weight, models[width].weights[layer.name].restored())
+            progress(f"{kind} of {layer.name}, {width} bits: {row['drop_points']:.2f} points lost")
             yield row | why
 
 

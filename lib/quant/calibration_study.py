@@ -6,6 +6,7 @@ from itertools import product
 import numpy as np
 
 from lib.graph import Graph
+from lib.progress import Progress
 from lib.quant import low_bit
 from lib.quant.accuracy import Right
 from lib.quant.ranges import observed
@@ -38,11 +39,15 @@ def calibration_study(
     """
     calibrations = ["minmax", *(f"percentile {share}" for share in percentiles), "entropy", "mse"]
     weights = {layer.name: WEIGHT_BITS for layer in graph.layers}
-    for number, drawn in product(samples, range(seed, seed + seeds)):
+    draws = list(product(samples, range(seed, seed + seeds)))
+    progress = Progress(len(draws) * len(calibrations) * len(activation_bits), "models")
+    for number, drawn in draws:
         found = observed(graph, draw(number, drawn), low_bit.quantized_tensors(graph))
         for calibration, width in product(calibrations, activation_bits):
             bits = low_bit.activation_bits(graph, width)
             ranges = {tensor: seen.range(calibration, bits[tensor]) for tensor, seen in found.items()}
             correct = right(low_bit.quantize(graph, ranges, bits, weights).to_onnx())
+            accuracy = float(np.mean(correct))
+            progress(f"{calibration}, {width} bits, {number} samples: accuracy {accuracy:.4f}")
             row = {"calibration": calibration, "activation_bits": width, "calibration_samples": number, "seed": drawn}
-            yield row | {"samples": len(correct), "accuracy": float(np.mean(correct))}
+            yield row | {"samples": len(correct), "accuracy": accuracy}

@@ -12,6 +12,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from lib.progress import Progress
+
 
 def hessian_traces(
     network: nn.Module, layers: Sequence[str], x: np.ndarray, labels: np.ndarray, seed: int, draws: int = 16
@@ -34,6 +36,7 @@ def hessian_traces(
     """
     generator = torch.Generator().manual_seed(seed)
     loss = functional.cross_entropy(network(torch.from_numpy(x)), torch.from_numpy(labels))
+    progress = Progress(len(layers), "layers")
     for name in layers:
         weight = network.get_submodule(name).weight
         (gradient,) = torch.autograd.grad(loss, weight, create_graph=True)
@@ -43,6 +46,7 @@ def hessian_traces(
             (hv,) = torch.autograd.grad(gradient, weight, v, retain_graph=True)
             estimates.append(torch.sum(v * hv).item())
         error = np.std(estimates, ddof=1) / draws**0.5
+        progress(f"trace of {name}: {np.mean(estimates):.4g} ± {error:.2g}")
         yield {"layer": name, "weights": weight.numel(), "samples": len(x), "draws": draws} | {
             "trace": np.mean(estimates),
             "standard_error": error,

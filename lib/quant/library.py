@@ -27,6 +27,7 @@ from brevitas.quant import Int8WeightPerChannelFloatMSE, ShiftedUint8ActPerTenso
 from torch import Tensor, nn
 
 from lib.model.export import fold_batch_norm
+from lib.progress import Progress
 from lib.quant.accuracy import measured, points_lost
 
 BATCH = 256
@@ -103,9 +104,12 @@ def library_study(
     """
     network, inputs, x = fold_batch_norm(network), torch.from_numpy(inputs), torch.from_numpy(x)
     float32_right = predicted(network, x) == labels
-    for (weight_bits, activation_bits), rounding in product(widths, roundings):
+    cases = list(product(widths, roundings))
+    progress = Progress(len(cases), "models")
+    for (weight_bits, activation_bits), rounding in cases:
         model = quantized(deepcopy(network), inputs, weight_bits, activation_bits, rounding)
         right = predicted(model, x) == labels
+        progress(f"w{weight_bits}a{activation_bits}, {rounding}: accuracy {right.mean():.4f}")
         yield {
             "library": "Brevitas",
             "version": version("brevitas"),

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import Bounds, LinearConstraint, milp
 
+from lib.progress import Progress
 from lib.quant.accuracy import Right, measured, points_lost
 from lib.quant.low_bit import LowBitModel
 from lib.quant.widths import WIDE, with_widths
@@ -90,9 +91,11 @@ def mixed_precision(
             choice = cheapest(cost, losses, max(limit - always, 0)).tolist()
             assignment = " ".join(f"{name}:{widths[i]}" for name, i in zip(names, choice, strict=True))
             chosen.append(("mixed", objective, limit, assignment, choice))
-    each = range(len(names))
+    each, progress = range(len(names)), Progress(len(chosen), "assignments")
     for origin, objective, limit, assignment, choice in chosen:
         right_now = executed(*choice)
+        lost, predicted = points_lost(float32_right, right_now), always + losses[each, choice].sum()
+        progress(f"{origin} {assignment}: {lost:.2f} points lost, {predicted:.2f} predicted")
         yield {
             "origin": origin,
             "objective": objective,
@@ -100,7 +103,7 @@ def mixed_precision(
             "assignment": assignment,
             "weight_kb": costs["size"][each, choice].sum() / 8000,
             "bit_operations": costs["bit operations"][each, choice].sum() / 1e9,
-            "predicted_loss_points": always + losses[each, choice].sum(),
+            "predicted_loss_points": predicted,
             **measured(right_now),
-            "loss_points": points_lost(float32_right, right_now),
+            "loss_points": lost,
         }

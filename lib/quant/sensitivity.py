@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from lib.graph import Graph
+from lib.progress import Progress
 from lib.quant.activations import logits
 from lib.quant.calibrate import Range
 from lib.quant.error import sqnr_db
@@ -30,7 +31,7 @@ def sensitivity(
     """
     exact = logits(graph.model, inputs)
     exact_correct = _correct(exact, labels)
-    rows = []
+    rows, progress = [], Progress(len(graph.layers), "layers")
     for layer in graph.layers:
         found = logits(quantize(graph, ranges, scheme, [layer.name]), inputs)
         found_correct = _correct(found, labels)
@@ -45,6 +46,7 @@ def sensitivity(
                 "sqnr_db": sqnr_db(exact, found),
             }
         )
+        progress(f"{layer.name}: {rows[-1]['drop_points']:.2f} points lost")
     return pd.DataFrame(rows)
 
 
