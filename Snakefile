@@ -10,6 +10,7 @@ min_version("9.0")
 configfile: Path(workflow.basedir) / "config.yaml"
 
 
+include: "rules/messages.smk"
 include: "rules/common.smk"
 
 
@@ -36,6 +37,10 @@ onstart:
         workflow.scheduler.job_rate_limiter = None
 
 
+onerror:
+    atexit.register(last_words)  # behind what Snakemake still says
+
+
 rule all:
     default_target: True
     input:
@@ -43,3 +48,5 @@ rule all:
         "results/report.html",
         "results/provenance.json",
         expand("results/figures/{figure}.png", figure=[*FIGURES, "dag"]),
+    message:
+        "Everything is made: open results/report.html"

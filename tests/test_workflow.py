@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from tiny_workflow import command, hashes, snakemake
+from tiny_workflow import ROOT, command, hashes, snakemake
 
 from lib.errors import InputError
 from lib.trust import faults
@@ -49,6 +49,25 @@ def test_nothing_half_written_is_left(finished):
 
 def test_second_run_does_nothing(finished):
     assert planned(finished) == {}
+
+
+def test_help_is_one_screen_of_targets_that_there_are(finished):
+    shown = subprocess.run(command("help"), cwd=finished, capture_output=True, text=True, check=True).stdout
+    assert shown == (ROOT / "docs" / "help.txt").read_text()
+    assert len(shown.splitlines()) <= 40 and max(map(len, shown.splitlines())) <= 120
+    targets = re.findall(r"^  ([a-z]\S+)  ", shown.partition("targets\n")[2].partition("\nalso")[0], re.MULTILINE)
+    assert len(targets) > 10
+    assert set(planned(finished, *(target for target in targets if target != "help"))) <= {"gallery", *DOCUMENTS}
+
+
+def test_plan_says_in_two_lines_what_a_job_does_and_why(finished):
+    (finished / "results" / "figures" / "dag.png").rename(finished / "dag.png")
+    with edited(finished / "lib" / "arch" / "findings.py", "\nfrom ", "\nCHANGED = True\nfrom "):
+        plan = snakemake(finished, "-n", "results/figures/dag.png", "results/arch/scalesim_findings.csv")
+    (finished / "dag.png").rename(finished / "results" / "figures" / "dag.png")
+    assert "Drawing the workflow's rules\n    Missing output files: results/figures/dag.png\n" in plan
+    assert "Running SCALE-Sim on small cases that it gets wrong\n    Code has changed\n" in plan
+    assert plan.count("Job stats:") == 1
 
 
 def test_other_bandwidth_repeats_no_simulation_and_no_training(finished):

@@ -11,6 +11,8 @@ from lib.trust import faults
 
 ROOT = Path(__file__).parents[1]
 SOURCES = [
+    "README.md",
+    "README.zh.md",
     "Snakefile",
     "config.yaml",
     "config.schema.yaml",

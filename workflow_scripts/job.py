@@ -17,10 +17,10 @@ def job(snakemake) -> Iterator[logging.Logger]:
     """Run the block with standard output, standard error and logging in the rule's log file.
 
     Inputs must still be what their rules wrote, and outputs are noted for those who read them (lib.trust.written).
-    On failure the last line on standard error says why, in words for InputError and otherwise with the log's path,
-    where the traceback is; the exit code is 1.
+    On failure the last line of the log says why in one line that begins with "error: ", behind the traceback unless it
+    is an InputError; the exit code is 1. rules/messages.smk repeats it where the run ends.
     """
-    failure = ""
+    reason = ""
     try:
         with open(snakemake.log[0], "w", buffering=1, encoding="utf-8") as log:
             logging.basicConfig(stream=log, level=logging.INFO, format="%(asctime)s %(message)s", force=True)
@@ -29,16 +29,16 @@ def job(snakemake) -> Iterator[logging.Logger]:
                     written.check(snakemake.input)
                     yield logging.getLogger(snakemake.rule)
                     written.note(snakemake.output)
-            except InputError as error:
-                failure = str(error)
-                print(f"error: {error}", file=log)
             except Exception as error:
-                failure = f"{type(error).__name__}: {error} (see {snakemake.log[0]})"
-                traceback.print_exc(file=log)
+                reason = " ".join(str(error).split())
+                if not isinstance(error, InputError):
+                    traceback.print_exc(file=log)
+                    reason = f"{type(error).__name__}: {reason}"
+                print(f"error: {reason}", file=log)
     except OSError as error:  # the log itself cannot be written, on a full disk for example
-        failure = failure or f"{snakemake.log[0]}: {error.strerror}"
-    if failure:
-        print(f"error: {snakemake.rule}: {failure}", file=sys.stderr)
+        reason = reason or error.strerror
+    if reason:
+        print(f"error: {snakemake.rule}: {reason} (see {snakemake.log[0]})", file=sys.stderr)
         sys.exit(1)
 
 
