@@ -21,6 +21,19 @@ GALLERY = [
     "roofline",
 ]
 NOTES = ["fixed_point_note", "quantization_note"]
+# A run of its own, on a model that was brought.
+OWN_MODEL = "results/examples/own_model"
+OWN_MODEL_TABLES = ["export_agreement", "accuracy", "exactness", "winners"]
+# Pages of docs/ that are filled from a run, and what their commands look at besides tables.
+DOCUMENTS = {
+    "validation": [],
+    "examples/choose_scheme": [],
+    "examples/choose_accumulator": [f"results/quant/tiny_cnn_2d/{REFERENCE}.onnx", "results/data/images.npz"],
+    "examples/rtl_vectors": "results/golden/tiny_cnn_2d/conv2",
+    "examples/size_array": "results/arch/tiny_cnn_2d/designs.parquet",
+    "examples/own_model": expand(f"{OWN_MODEL}/results/tables/{{table}}.csv", table=OWN_MODEL_TABLES),
+}
+SCRIPTS = sorted(ROOT.glob("workflow_scripts/*.py"))
 STAGES = sorted(ROOT.glob("rules/*.smk"))
 DATASETS = sorted({workload["dataset"] for workload in workloads().values()})
 # What each table is gathered from.
@@ -237,22 +250,76 @@ rule page:
         "../workflow_scripts/page.py"
 
 
-# Not part of `all`: it changes files of the repository, a few figures and the README's measured section.
+# What follows is not part of `all`: it makes pages of the repository, with real figures and numbers.
+
+
+rule own_model_example:
+    input:
+        settings=ROOT / "configs/own_model.yaml",
+        files=[ROOT / "tests/data/own_model/digits.tar.xz", ROOT / "tests/data/own_model/mnist.onnx"],
+    output:
+        tables=expand(f"{OWN_MODEL}/results/tables/{{table}}.csv", table=OWN_MODEL_TABLES),
+    log:
+        "results/logs/report/own_model_example.log",
+    conda:
+        "../envs/report.yaml"
+    threads: workflow.cores
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        code=[fingerprint(script.name) for script in SCRIPTS],  # what it runs is all rules
+        folder=OWN_MODEL,
+        snakefile=str(ROOT / "Snakefile"),
+    message:
+        "Running the workflow on a model and data that were brought (progress in {log})"
+    script:
+        "../workflow_scripts/own_model_example.py"
+
+
+rule document:
+    input:
+        template=ROOT / "docs/{document}.md.j2",
+        tables=expand("results/tables/{table}.csv", table=TABLES),
+        provenance=expand("results/data/{dataset}.json", dataset=DATASETS),
+        machine="results/bench/machine.json",
+        shown=lambda wildcards: DOCUMENTS[wildcards.document],
+    output:
+        page="docs/{document}.md",
+    log:
+        "results/logs/report/{document}.log",
+    wildcard_constraints:
+        document="|".join(DOCUMENTS),
+    conda:
+        "../envs/fixedpoint.yaml"
+    threads: 2
+    resources:
+        mem_mb=2000,
+        runtime=5,
+    params:
+        code=fingerprint("document.py"),
+        own_settings=ROOT / "configs/own_model.yaml",
+        own_folder=OWN_MODEL,
+    message:
+        "Filling {output} with this run's numbers"
+    script:
+        "../workflow_scripts/document.py"
+
+
 rule gallery:
     input:
-        readme=ancient("README.md"),
-        templates=[ROOT / "docs/gallery.md.j2", ROOT / "docs/measured.md.j2"],
+        readmes=ancient(["README.md", "README.zh.md"]),
+        sections=[ROOT / "docs/readme_measured.md.j2", ROOT / "docs/readme_measured.zh.md.j2"],
+        pages=[ROOT / "docs/gallery.md.j2", ROOT / "docs/measured.md.j2"],
+        documents=expand("docs/{document}.md", document=DOCUMENTS),
         figures=expand("results/figures/{figure}.png", figure=GALLERY),
-        tables=expand(
-            "results/tables/{table}.csv",
-            table=["accuracy", "latency", "low_bit", "exactness", "throughput", "validation", "arch_speed"],
-        ),
+        tables=expand("results/tables/{table}.csv", table=TABLES),
         provenance=expand("results/data/{dataset}.json", dataset=DATASETS),
         machine="results/bench/machine.json",
         page="results/report.html",
     output:
         figures=expand("docs/gallery/{figure}.png", figure=GALLERY),
-        about="docs/gallery/README.md",
+        pages=["docs/gallery/README.md", "docs/measured.md"],
     log:
         "results/logs/report/gallery.log",
     conda:
@@ -268,7 +335,7 @@ rule gallery:
         subjects=[*workloads(), *DATASETS],
         snakefile=ROOT / "Snakefile",
     message:
-        "Refreshing docs/gallery and the measured section of README.md"
+        "Refreshing docs/gallery, docs/measured.md and what the READMEs say was measured"
     script:
         "../workflow_scripts/gallery.py"
 

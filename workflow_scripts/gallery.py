@@ -1,4 +1,4 @@
-"""Copy figures into docs/gallery with the provenance of their run, and write the measured section of README.md."""
+"""Copy figures into docs/gallery with the provenance of their run, and write what it measured into the READMEs."""
 
 import json
 import re
@@ -28,8 +28,14 @@ def seconds_when_done(snakefile: Path, config: dict) -> float:
         return time.perf_counter() - start
 
 
+def fill_section(page: Path, content: str) -> None:
+    """Put `content` between the two comments of a page that mark what is measured."""
+    section = f"<!-- measured -->\n{content.strip()}\n<!-- /measured -->"
+    text = page.read_text(encoding="utf-8")
+    write_text(re.sub(r"<!-- measured -->.*<!-- /measured -->", lambda _: section, text, flags=re.DOTALL), page)
+
+
 with job(snakemake):
-    gallery, measured = snakemake.input.templates
     context = {
         "tables": read_all(snakemake.input.tables),
         "sources": [json.loads(Path(path).read_text()) for path in snakemake.input.provenance],
@@ -44,8 +50,7 @@ with job(snakemake):
     for source, target in zip(snakemake.input.figures, snakemake.output.figures, strict=True):
         with whole(target) as temporary:
             shutil.copyfile(source, temporary)
-    write_text(render(gallery, context), snakemake.output.about)
-    readme = Path(snakemake.input.readme)
-    section = f"<!-- measured -->\n{render(measured, context).strip()}\n<!-- /measured -->"
-    text = re.sub(r"<!-- measured -->.*<!-- /measured -->", lambda _: section, readme.read_text(), flags=re.DOTALL)
-    write_text(text, readme)
+    for template, page in zip(snakemake.input.pages, snakemake.output.pages, strict=True):
+        write_text(render(template, context), page)
+    for template, readme in zip(snakemake.input.sections, snakemake.input.readmes, strict=True):
+        fill_section(Path(readme), render(template, context))
