@@ -72,6 +72,19 @@ def test_plan_says_in_two_lines_what_a_job_does_and_why(finished):
     assert plan.count("Job stats:") == 1
 
 
+def test_pages_show_what_their_commands_print(finished):
+    pages = ["choose_scheme", "choose_accumulator", "rtl_vectors", "size_array"]
+    snakemake(finished, *(f"docs/examples/{page}.md" for page in pages))
+    text = {page: (finished / "docs" / "examples" / f"{page}.md").read_text() for page in pages}
+    shown = {page: re.findall(r"```text\n(.+?)\n```", content, re.DOTALL) for page, content in text.items()}
+    assert all(len(outputs) >= 2 and "{{" not in text[page] for page, outputs in shown.items())
+    accuracy = pd.read_csv(finished / "results" / "tables" / "accuracy.csv")
+    assert all(scheme in shown["choose_scheme"][0] for scheme in accuracy.scheme)
+    assert shown["choose_accumulator"][2].count(" of 60\n") + 1 == 4
+    ours, changed, code = shown["rtl_vectors"][1].splitlines()
+    assert ours.startswith("ok: ") and changed.startswith("FAILED: ") and code == "exit code 1"
+
+
 def test_other_bandwidth_repeats_no_simulation_and_no_training(finished):
     with edited(finished / "config.yaml", "dram_gb_per_s: 1.0", "dram_gb_per_s: 2.0"):
         plan = planned(finished)

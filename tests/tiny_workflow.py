@@ -22,6 +22,8 @@ SOURCES = [
     "envs",
     "profiles",
     "docs",
+    "configs",
+    "tests/data/own_model",
 ]
 
 

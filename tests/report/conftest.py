@@ -395,7 +395,7 @@ def context():
             "answers": answers(tables),
             "architectures": architectures(tables),
             "sources": {"images": source | {"name": "CIFAR-10"}},
-            "machine": machine | {"python": "3.11.9", "packages": {"numpy": "2.3.5"}},
+            "machine": machine | {"python": "3.11.9", "packages": {"onnxruntime": "1.32.0", "scalesim": "3.0.0"}},
             "provenance": {
                 "git": {"commit": "c0ffee", "dirty": True, "changed": ["config.yaml"]},
                 "seed": 1,
