@@ -63,12 +63,12 @@ def readable(record: logging.LogRecord) -> bool:
 
 def last_words() -> None:
     """Why each failed job did, and where its log is, below all that Snakemake says about it."""
-    for log, rule in FAILED.items():
+    for log, name in FAILED.items():
         text = Path(log).read_text(encoding="utf-8", errors="replace") if Path(log).is_file() else ""
         last = (text.strip().splitlines() or ["its log is empty"])[-1]
         if not last.startswith("error: "):
             last = f"it was stopped from outside, perhaps for want of memory; before that: {last}"
-        print(f"error: {rule}: {last.removeprefix('error: ')} (see {log})", file=sys.stderr)
+        print(f"error: {name}: {last.removeprefix('error: ')} (see {log})", file=sys.stderr)
 
 
 logger.addFilter(readable)

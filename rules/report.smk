@@ -269,7 +269,6 @@ rule own_model_example:
         runtime=30,
     params:
         code=[fingerprint(script.name) for script in SCRIPTS],  # what it runs is all rules
-        folder=OWN_MODEL,
         snakefile=str(ROOT / "Snakefile"),
     message:
         "Running the workflow on a model and data that were brought (progress in {log})"
@@ -299,7 +298,7 @@ rule document:
     params:
         code=fingerprint("document.py"),
         own_settings=ROOT / "configs/own_model.yaml",
-        own_folder=OWN_MODEL,
+        own=OWN_MODEL,
     message:
         "Filling {output} with this run's numbers"
     script:

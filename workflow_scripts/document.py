@@ -42,7 +42,7 @@ with job(snakemake):
         "machine": json.loads(Path(snakemake.input.machine).read_text()),
         "python": shown("python", sys.executable, "-c"),
         "shell": shown("sh", "sh", "-c"),
-        "own": snakemake.params.own_folder,
+        "own": snakemake.params.own,
         "own_settings": Path(snakemake.params.own_settings).read_text().strip(),
     }
     write_text(render(snakemake.input.template, context), snakemake.output.page)

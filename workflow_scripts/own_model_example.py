@@ -13,7 +13,8 @@ from job import job
 from lib.files import write_text
 
 with job(snakemake):
-    folder, root = Path(snakemake.params.folder), Path(snakemake.params.snakefile).parent
+    folder = Path(snakemake.output.tables[0]).parents[2]  # where the run's results/tables are
+    root = Path(snakemake.params.snakefile).parent
     settings = yaml.safe_load(Path(snakemake.input.settings).read_text())
     for part, key in ((settings["datasets"]["digits"], "path"), (settings["workloads"]["mnist_cnn"], "model")):
         part[key] = str(root / part[key])
