@@ -182,13 +182,13 @@ def test_table_cut_at_the_end_of_a_line_is_refused_by_name(finished):
 
 
 def test_second_run_in_the_same_folder_is_refused_and_the_first_is_not_disturbed(finished):
-    base = workflow(finished, "results/model/signal_cnn_1d.onnx")
+    base = workflow(finished, "results/model/tiny_cnn_2d.onnx")
     (row,) = survived(faults.at_once(base, base.results()))
     assert "exit code 0" in row["how"]
 
 
 def test_reproducibility_compares_with_a_second_run_and_names_a_changed_file(finished):
-    made = "results/quant/signal_cnn_1d/ranges.csv"
+    made = "results/quant/tiny_cnn_2d/ranges.csv"
     with edited(finished / "config.yaml", "repeat: [all]", f"repeat: [{made}]"):
         snakemake(finished, "reproducibility")
     table = pd.read_csv(finished / "results" / "tables" / "reproducibility.csv")
