@@ -5,6 +5,7 @@ The second run's folder is removed where they are the same and kept, and named, 
 
 import copy
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 from job import job
 
 from lib.config import from_anywhere
+from lib.data.source import ARCHIVE
 from lib.errors import InputError
 from lib.files import write_csv
 from lib.trust import hashes
@@ -24,8 +26,15 @@ with job(snakemake) as log:
     configfile.write_text(json.dumps(from_anywhere(copy.deepcopy(snakemake.config))))
     where = ["--snakefile", snakemake.params.snakefile, "--directory", str(again), "--configfile", str(configfile)]
     command = [sys.executable, "-m", "snakemake", *where, "--cores", str(snakemake.threads), "--"]
+    # Images are looked for from the working directory on.
+    environment = dict(os.environ)
+    if images := environment.get("EDGEINT8_IMAGES"):
+        environment["EDGEINT8_IMAGES"] = str(Path(images).expanduser().absolute())
+    if ARCHIVE.parent.exists():
+        (again / ARCHIVE.parent).symlink_to(ARCHIVE.parent.absolute())
     with open(again / "log", "w") as messages:
-        run = subprocess.run([*command, *snakemake.params.targets], stdout=messages, stderr=subprocess.STDOUT)
+        streams = {"stdout": messages, "stderr": subprocess.STDOUT}
+        run = subprocess.run([*command, *snakemake.params.targets], env=environment, **streams)
     if run.returncode:
         raise InputError(f"the second run failed; its messages are in {again / 'log'}")
 

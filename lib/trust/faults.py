@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -135,8 +136,11 @@ def kill(run: subprocess.Popen, what: str, rng: np.random.Generator) -> None:
         os.killpg(run.pid, signal.SIGKILL)
     elif what == "Snakemake alone":
         os.kill(run.pid, signal.SIGKILL)
-    elif jobs := [process for process in session(run.pid) if process != run.pid]:
-        os.kill(int(rng.choice(jobs)), signal.SIGKILL)
+    else:
+        while not (jobs := [process for process in session(run.pid) if process != run.pid]) and run.poll() is None:
+            time.sleep(0.1)  # none has started yet
+        with suppress(ProcessLookupError):
+            os.kill(int(rng.choice(jobs or [run.pid])), signal.SIGKILL)
 
 
 def session(leader: int) -> list[int]:
@@ -153,32 +157,31 @@ def session(leader: int) -> list[int]:
 
 
 def killed(base: Workflow, expected: dict[str, str], times: int, longest: float, seed: int) -> Iterator[Row]:
-    """Kill runs at random moments, up to `longest` seconds from their start, one after the other until all is made.
+    """Kill `times` runs at random moments, up to `longest` seconds from their start, one after the other.
 
     What a killed run has made stays; where a run comes to its end before it is killed, the next one begins anew.
+    Raises RuntimeError where a run fails that was not killed.
     """
     rng = np.random.default_rng(seed)
-    workflow, fresh, counts = base.fresh("killed"), 0, {what: [0, 0] for what in KILLED}
-    for turn in range(times):
-        what = KILLED[turn % len(KILLED)]
+    workflow, counts = base.fresh("killed"), {what: [0, 0] for what in KILLED}
+    while (done := sum(tries for tries, _ in counts.values())) < times:
+        what = KILLED[done % len(KILLED)]
         run = workflow.start()
         try:
-            run.communicate(timeout=rng.uniform(0, longest))
-            ended = True
+            messages, _ = run.communicate(timeout=rng.uniform(0, longest))
         except subprocess.TimeoutExpired:
-            ended = False
             kill(run, what, rng)
-        if ended and run.returncode == 0:
-            yield row("killed", "run to its end between two kills", 1, 0, "", expected, workflow)
-            workflow = base.fresh("killed")
-            fresh += 1
+            if what == "Snakemake alone":
+                run.wait()  # the pipe stays open as long as the jobs live
+            else:
+                run.communicate()
+            counts[what][0] += 1
+            counts[what][1] += run.returncode != 0
             continue
-        if what == "Snakemake alone":
-            run.wait()  # its pipe stays open as long as its jobs live
-        else:
-            run.communicate()
-        counts[what][0] += 1
-        counts[what][1] += run.returncode != 0
+        if run.returncode:
+            raise RuntimeError(f"failed without being killed: {messages[-3000:]}")
+        yield row("killed", "never, a run between others", 1, 0, "", expected, workflow)
+        workflow = base.fresh("killed")
     completed(workflow)
     for what, (tries, failed) in counts.items():
         yield row("killed", f"SIGKILL to {what} at random moments", tries, failed, "", expected, workflow)
