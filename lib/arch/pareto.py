@@ -42,7 +42,11 @@ def feasible(designs: Designs) -> Iterator[DataFrame]:
 
 
 def names(designs: DataFrame) -> list[str]:
-    """Each design's name (lib.arch.design), which says nothing of bandwidth and clock."""
+    """Each design's name (lib.arch.design), which says nothing of bandwidth and clock.
+
+    >>> names(DataFrame([[16, 16, "ws", 64, 64, 64, 1.0, 500], [8, 4, "os", 64, 32, 8, 4.0, 500]], columns=DESIGN))
+    ['16x16_ws_64kb', '8x4_os_64-32-8kb']
+    """
     return [Design(*sizes).name for sizes in designs[DESIGN[:6]].itertuples(index=False)]
 
 
@@ -52,6 +56,11 @@ def front(designs: Designs, objectives: list[str] = OBJECTIVES) -> DataFrame:
     Of designs equal in all objectives one stays (SMALLEST). Sorting by dominance is moocore's, O(n log n) for three
     objectives: Kung, Luccio, Preparata, "On finding the maxima of a set of vectors", Journal of the ACM, 1975.
     Raises InputError where no design can run the network.
+
+    >>> designs = DataFrame([[8, 8, "ws", 64, 64, 64, 1, 500]] * 4, columns=DESIGN).assign(reason="")
+    >>> designs = designs.assign(latency_ms=[2, 1, 3, 2], energy_uj=[1, 2, 3, 1], area_mm2=1)
+    >>> front(designs)[OBJECTIVES].values.tolist()  # of two equals one stays
+    [[1, 2, 1], [2, 1, 1]]
     """
     kept = []
     for block in feasible(designs):
@@ -83,6 +92,11 @@ def confirmed(front: DataFrame, winners: list[str], count: int | None) -> np.nda
     winners : names of designs that come before all others
     count : how many at most, one for each rows x cols array and dataflow: SCALE-Sim's cycles depend on nothing else.
         After the winners, arrays are taken evenly along the front, both ends included. None takes all.
+
+    >>> names = ["8x8_ws_1kb", "8x8_ws_2kb", "16x8_ws_2kb", "8x8_os_2kb"]
+    >>> found = DataFrame({"design": names, "rows": [8, 8, 16, 8], "cols": 8, "dataflow": ["ws", "ws", "ws", "os"]})
+    >>> confirmed(found, winners=["8x8_ws_2kb"], count=2).tolist()  # the winner, then one of another array
+    [0, 1, 1, 0]
     """
     places = {name: place for place, name in reversed(list(enumerate(winners)))}
     arrays = front.assign(winner=front["design"].map(places)).sort_values("winner", kind="stable")

@@ -36,6 +36,13 @@ def winners(designs: Designs, constraints: list[dict]) -> DataFrame:
     reason : empty; where no design meets the limits, which limit is missed by least, and by how much
     Of equally good designs the one with the smaller area wins, then the one with less energy.
     Raises InputError where no design can run the network.
+
+    >>> designs = DataFrame([[size, size, "ws", 8, 8, 8, 1, 500] for size in (8, 16)], columns=DESIGN).assign(reason="")
+    >>> designs = designs.assign(latency_ms=[2.0, 1.0], energy_uj=[3.0, 4.0], area_mm2=[1.0, 2.0])
+    >>> fast = {"name": "fast", "minimise": "latency_ms"}
+    >>> found = winners(designs, [fast, fast | {"name": "fast and small", "area_mm2": 1.5}])
+    >>> found[["constraint", "limits", "design", "runner_up_ratio"]].values.tolist()
+    [['fast', '', '16x16_ws_8kb', 2.0], ['fast and small', 'area_mm2 ≤ 1.5', '8x8_ws_8kb', nan]]
     """
     kept = [[] for _ in constraints]
     for block in feasible(designs):
@@ -87,12 +94,23 @@ def _winner(contenders: DataFrame, name: str, minimise: str, **limits: float) ->
 
 
 def met(winners: DataFrame) -> DataFrame:
-    """The winners of the constraints that some design meets."""
+    """The winners of the constraints that some design meets.
+
+    >>> found = DataFrame({"constraint": ["fast", "small"], "design": ["8x8_ws_8kb", None]})
+    >>> met(found.assign(**dict.fromkeys(SIZES, 8)))["constraint"].tolist()
+    ['fast']
+    """
     return winners.dropna(subset="design").astype(dict.fromkeys(SIZES, int))
 
 
 def recommended(winners: DataFrame, front: DataFrame) -> DataFrame:
-    """The winner under the first constraint that is met, one row; else the front's least energy-delay product."""
+    """The winner under the first constraint that is met, one row; else the front's least energy-delay product.
+
+    >>> none = DataFrame({"design": [None]}).assign(**dict.fromkeys(SIZES, 0))
+    >>> front = DataFrame({"design": ["8x8_ws_8kb", "8x8_os_8kb"], "edp_uj_ms": [3.0, 2.0]})
+    >>> recommended(none, front)["design"].tolist()
+    ['8x8_os_8kb']
+    """
     found = met(winners)
     return front.nsmallest(1, "edp_uj_ms") if found.empty else found[:1]
 
@@ -103,6 +121,14 @@ def sensitivity(designs: Designs, winners: DataFrame) -> DataFrame:
     step : "previous" or "next" value of the axis; for the dataflow, "other"
     latency_ratio, energy_ratio, area_ratio, edp_ratio : the other design's cost over the winner's; missing where the
         other design cannot run the network, for which `reason` says why
+
+    >>> from lib.arch import space, technology
+    >>> axes = dict.fromkeys(DESIGN, [64]) | {"rows": [8, 16], "dataflows": ["ws"], "clock_mhz": [500]}
+    >>> designs = space.evaluate([Layer("conv", 34, 34, 3, 3, 3, 32, 1, 1)], space.grid(axes), technology.read())
+    >>> best = winners(designs, [{"name": "fast", "minimise": "latency_ms"}])
+    >>> columns = ["parameter", "step", "value", "other_value", "latency_ratio"]
+    >>> sensitivity(designs, best)[columns].round(3).values.tolist()
+    [['rows', 'previous', 16, 8, 2.186]]
     """
     found = met(winners).to_dict("records")
     seen, near = [], [[] for _ in found]
@@ -136,7 +162,15 @@ def _steps(parameter: str, values: list, value) -> list[tuple]:
 
 
 def bottlenecks(layers: list[Layer], winners: DataFrame, technology: Technology, batch: int = 1) -> DataFrame:
-    """lib.arch.cost.layer_costs of each winner, with its constraint in the first column."""
+    """lib.arch.cost.layer_costs of each winner, with its constraint in the first column.
+
+    >>> from lib.arch import technology
+    >>> layers = [Layer("conv", 34, 34, 3, 3, 3, 32, 1, 1), Layer("fc", 1, 1, 1, 1, 256, 10, 1, 1)]
+    >>> best = DataFrame([[8, 8, "ws", 64, 64, 64, 1, 500]], columns=DESIGN)
+    >>> best = best.assign(constraint="fast", design="8x8_ws_64kb")
+    >>> bottlenecks(layers, best, technology.read())[["constraint", "layer", "bound"]].values.tolist()
+    [['fast', 'conv', 'ofmap'], ['fast', 'fc', 'compute']]
+    """
     found = met(winners)
     if found.empty:
         return DataFrame(columns=["constraint"])
@@ -151,6 +185,13 @@ def returns(designs: Designs, winners: DataFrame) -> DataFrame:
     parameter, value : pes, sram_kb (all three buffers), dram_gb_per_s, clock_mhz
     others : "free", or "as winner" where all else is as in the winner of the first constraint that is met
     latency_ms, energy_uj, edp_uj_ms : each the least among these designs with that value
+
+    >>> from lib.arch import space, technology
+    >>> axes = dict.fromkeys(DESIGN, [64]) | {"rows": [8, 16], "dataflows": ["ws"], "clock_mhz": [500]}
+    >>> designs = space.evaluate([Layer("conv", 34, 34, 3, 3, 3, 32, 1, 1)], space.grid(axes), technology.read())
+    >>> found = returns(designs, winners(designs, [{"name": "fast", "minimise": "latency_ms"}]))
+    >>> found.loc[found["parameter"] == "pes", ["others", "value", "latency_ms"]].round(3).values.tolist()
+    [['free', 512, 0.01], ['free', 1024, 0.004], ['as winner', 512, 0.01], ['as winner', 1024, 0.004]]
     """
     reference = met(winners)[:1]
     least = {(parameter, others): [] for parameter in SWEEPS for others in ("free", "as winner")}
@@ -182,6 +223,13 @@ def trends(
 
     The sides are all rows and columns that occur in `designs`, the buffers all their buffer sizes.
     pes, sram_kb : PEs of the array, size of each buffer [kB]; designs that cannot run the network are left out
+
+    >>> from lib.arch import technology
+    >>> layers = [Layer("fc", 1, 1, 1, 1, 256, 10, 1, 1)]
+    >>> designs = DataFrame([[8, 16, "ws", 8, 8, 8, 1, 500]], columns=DESIGN)
+    >>> found = trends(layers, designs, 1, 500, technology.read())
+    >>> found[["pes", "sram_kb", "cycles"]].astype(int).values.tolist()
+    [[64, 8, 1507], [256, 8, 1412]]
     """
     found = axes(designs)
     sides, buffers = (np.unique([value for size in sizes for value in found[size]]) for sizes in (SIZES[:2], SIZES[2:]))
