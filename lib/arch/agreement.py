@@ -17,7 +17,12 @@ EXACT = ["scalesim_cycles", "ifmap_sram_reads", "filter_sram_reads", "ofmap_sram
 
 
 def closed_form(layers: list[Layer], design: Design) -> DataFrame:
-    """What SCALE-Sim must report: columns EXACT, a row per layer."""
+    """What SCALE-Sim must report: columns EXACT, a row per layer.
+
+    >>> layer = Layer("conv", 10, 10, 3, 3, 2, 6, 1, 1)  # 64 outputs of each of 6 filters: 384, of 18 products each
+    >>> closed_form([layer], Design.parse("8x8_os_16kb")).iloc[0].to_dict()  # 8 folds, each adding 8 + 8 writes
+    {'scalesim_cycles': 255, 'ifmap_sram_reads': 1152, 'filter_sram_reads': 864, 'ofmap_sram_writes': 512}
+    """
     predicted = evaluate(layers, design.rows, design.cols, design.dataflow)
     predicted = predicted.rename(columns={"compute_cycles": "scalesim_cycles"})[EXACT]
     if design.dataflow == "os":
@@ -34,6 +39,15 @@ def confirm(layers: list[Layer], design: Design, simulated: DataFrame) -> None:
 
     Raises InputError naming the first layer and quantity that differ, or DRAM reads below the operand's size or
     above the array's own reads.
+
+    >>> from lib.arch.scalesim import simulate
+    >>> layers, design = [Layer("fc", 1, 1, 1, 1, 64, 8, 1, 1)], Design.parse("8x8_ws_16kb")
+    >>> reports = simulate(layers, design)
+    >>> confirm(layers, design, reports)  # nothing to say: all is as it must be
+    >>> confirm(layers, design, reports.assign(ifmap_sram_reads=63))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    lib.errors.InputError: design 8x8_ws_16kb, layer fc: ifmap_sram_reads is 63 in SCALE-Sim's report and 64 in ...
     """
     expected = closed_form(layers, design)
     for column in EXACT:
@@ -54,7 +68,7 @@ def confirm(layers: list[Layer], design: Design, simulated: DataFrame) -> None:
                 )
 
 
-def costs(layers: list[Layer], design: Design, operation: dict[str, float], technology: Technology) -> DataFrame:
+def _costs(layers: list[Layer], design: Design, operation: dict[str, float], technology: Technology) -> DataFrame:
     """Our costs of a design with 8-bit operands, a row per layer.
 
     operation : clock_mhz and dram_gb_per_s
@@ -74,11 +88,18 @@ def simulated_table(
     simulated, failed : lib.arch.scalesim.read_designs; SCALE-Sim simulates one inference at a time
     reason : empty, or why SCALE-Sim failed or our memory model refuses the design
     Raises InputError where SCALE-Sim differs from the closed form.
+
+    >>> from lib.arch import scalesim, technology
+    >>> layers, design = [Layer("fc", 1, 1, 1, 1, 64, 8, 1, 1)], Design.parse("8x8_ws_16kb")
+    >>> reports, operation = {design: scalesim.simulate(layers, design)}, {"clock_mhz": 500, "dram_gb_per_s": 1}
+    >>> table = simulated_table(layers, reports, {}, operation, technology.read())
+    >>> table[["layer", "cycles", "stall_cycles", "scalesim_cycles", "filter_dram_bytes"]].values.tolist()
+    [['fc', 291, 108, 183, 512.0]]
     """
     parts = []
     for design, reports in simulated.items():
         confirm(layers, design, reports)
-        table = costs(layers, design, operation, technology)
+        table = _costs(layers, design, operation, technology)
         table["scalesim_cycles"] = reports["scalesim_cycles"]
         for operand in ("ifmap", "filter"):
             table[f"scalesim_{operand}_dram_bytes"] = reports[f"{operand}_dram_reads"]  # words of 8 bits
@@ -99,11 +120,18 @@ def agreement(
 
     layers : number of layers compared; 0 where SCALE-Sim failed, for the reason in `reason`
     dram_read_ratio : ifmap and filter bytes of the whole network; missing where our memory model refuses the design
+
+    >>> from lib.arch import scalesim, technology
+    >>> layers, design = [Layer("fc", 1, 1, 1, 1, 64, 8, 1, 1)], Design.parse("8x8_ws_16kb")
+    >>> reports, operation = {design: scalesim.simulate(layers, design)}, {"clock_mhz": 500, "dram_gb_per_s": 1}
+    >>> failed = {Design.parse("8x8_is_1kb"): "no result"}
+    >>> agreement(layers, reports, failed, operation, technology.read())[["design", "cycles_differing"]].values.tolist()
+    [['8x8_ws_16kb', 0.0], ['8x8_is_1kb', nan]]
     """
     rows = []
     for design, reports in simulated.items():
         differing = (reports[EXACT] != closed_form(layers, design)).sum()
-        ours = costs(layers, design, operation, technology)[["ifmap_dram_bytes", "filter_dram_bytes"]].to_numpy().sum()
+        ours = _costs(layers, design, operation, technology)[["ifmap_dram_bytes", "filter_dram_bytes"]].to_numpy().sum()
         theirs = reports[["ifmap_dram_reads", "filter_dram_reads"]].to_numpy().sum()
         rows.append([design.name, len(layers), *differing, ours / theirs, ""])
     rows += [[design.name, 0, *[None] * len(EXACT), None, reason] for design, reason in failed.items()]

@@ -35,6 +35,13 @@ def layer_costs(
     reason : empty, or why the design cannot run the layer; its costs are then missing
 
     Raises InputError for a design with a size, bandwidth or clock that is not positive, or an unknown dataflow.
+
+    >>> from lib.arch.technology import read
+    >>> layers = [Layer("conv", 34, 34, 3, 3, 3, 32, 1, 1), Layer("fc", 1, 1, 1, 1, 256, 10, 1, 1)]
+    >>> design = DataFrame([[16, 16, "ws", 64, 64, 64, 1.0, 500]], columns=DESIGN)
+    >>> costs = layer_costs(layers, design, read(node_nm=45))
+    >>> costs[["layer", "compute_cycles", "stall_cycles", "bound", "energy_mac_pj"]].round(0).values.tolist()
+    [['conv', 4279, 79806, 'ofmap', 188227.0], ['fc', 751, 661, 'filter', 545.0]]
     """
     parts = []
     for dataflow, part in designs.groupby("dataflow", sort=False):
@@ -62,6 +69,15 @@ def network_costs(
     reason : empty, or why the design cannot run its first such layer; its costs are then missing
 
     Raises InputError as `layer_costs` does.
+
+    >>> from lib.arch.technology import read
+    >>> layers = [Layer("conv", 34, 34, 3, 3, 3, 32, 1, 1), Layer("fc", 1, 1, 1, 1, 256, 10, 1, 1)]
+    >>> designs = DataFrame([[16, 16, "ws", kb, kb, kb, 1.0, 500] for kb in (64, 1)], columns=DESIGN)
+    >>> costs = network_costs(layers, designs, read(node_nm=45))
+    >>> costs[["cycles", "latency_ms", "area_mm2"]].round(3).values.tolist()
+    [[85497.0, 0.171, 1.012], [151487.0, 0.303, 0.315]]
+    >>> (500_000 * costs["latency_ms"] / costs["cycles"]).round(9).tolist()  # 500 MHz are 500,000 cycles a millisecond
+    [1.0, 1.0]
     """
     parts = []
     for dataflow, part in designs.groupby("dataflow", sort=False):
@@ -160,7 +176,13 @@ def _costs(layers, designs, dataflow, technology, numerics, batch) -> tuple[dict
 
 
 def areas(designs: DataFrame, technology: Technology, numerics: Numerics) -> tuple[np.ndarray, np.ndarray]:
-    """Area of array and buffers of each design [mm²]."""
+    """Area of array and buffers of each design [mm²].
+
+    >>> from lib.arch.technology import read
+    >>> designs = DataFrame([[16, 16, "ws", 64, 64, 64, 1.0, 500]], columns=DESIGN)
+    >>> [values.round(3).tolist() for values in areas(designs, read(node_nm=45), INT8)]
+    [[0.304], [0.708]]
+    """
     array = area.array_mm2(technology, numerics, designs["rows"].to_numpy(), designs["cols"].to_numpy())
     return array, sum(area.sram_mm2(technology, designs[f"{operand}_kb"].to_numpy()) for operand in Buffers._fields)
 

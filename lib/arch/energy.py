@@ -25,6 +25,11 @@ def register_pj(technology: Technology, numerics: Numerics, dataflow: str) -> fl
 
     Whatever stays in the PE is not written, except the sums of an output-stationary array. Raises InputError for an
     unknown dataflow.
+
+    >>> from lib.arch.technology import read
+    >>> node = read(node_nm=45)
+    >>> node.register_pj_per_bit, register_pj(node, Numerics(), "ws")  # an activation's 8 bits and a sum's 32
+    (0.009, 0.36)
     """
     moving = {
         "os": numerics.activation_bits + numerics.weight_bits,
@@ -37,7 +42,12 @@ def register_pj(technology: Technology, numerics: Numerics, dataflow: str) -> fl
 
 
 def requantize_pj(technology: Technology, numerics: Numerics) -> float:
-    """From one accumulator to one output value [pJ]."""
+    """From one accumulator to one output value [pJ].
+
+    >>> from lib.arch.technology import read
+    >>> requantize_pj(read(node_nm=45), Numerics())  # Horowitz: 3.7 pJ to multiply in float32
+    3.7
+    """
     return numerics.requantizer(technology.fp32_multiply_pj, technology.int32_multiply_pj, technology.int32_add_pj)
 
 
@@ -58,7 +68,12 @@ def sram_pj_per_byte(technology: Technology, kb: np.ndarray) -> np.ndarray:
 
 
 def dram_pj_per_byte(technology: Technology) -> float:
-    """One byte from or to DRAM [pJ], interface included; the on-chip supply has no influence on it."""
+    """One byte from or to DRAM [pJ], interface included; the on-chip supply has no influence on it.
+
+    >>> from lib.arch.technology import read
+    >>> dram_pj_per_byte(read(node_nm=45))  # Horowitz: 1.3 nJ for 8 bytes
+    162.5
+    """
     return technology.dram_pj_per_byte
 
 

@@ -52,6 +52,9 @@ def reported(layer: Layer, design: str, **interface) -> DataFrame:
     """SCALE-Sim's three reports, side by side as it wrote them, for a layer that it reads as it stands.
 
     interface : as lib.arch.scalesim.execute takes it
+
+    >>> reported(CONV, "4x4_ws_64kb")[["Total Cycles", "DRAM OFMAP Writes"]].values.tolist()  # 384 outputs
+    [[739, 1920]]
     """
     with tempfile.TemporaryDirectory() as folder:
         layers = Path(folder) / "topology.csv"
@@ -60,13 +63,13 @@ def reported(layer: Layer, design: str, **interface) -> DataFrame:
         return pd.concat([pd.read_csv(reports / name, skipinitialspace=True) for name in REPORTS], axis=1)
 
 
-def exact(layer: Layer, design: str) -> pd.Series:
+def _exact(layer: Layer, design: str) -> pd.Series:
     """The closed form of a layer (lib.arch.systolic.evaluate)."""
     array = Design.parse(design)
     return evaluate([layer], array.rows, array.cols, array.dataflow).iloc[0]
 
 
-def compared(finding: str, layer: Layer, design: str, quantity: str, correct, **interface) -> tuple:
+def _compared(finding: str, layer: Layer, design: str, quantity: str, correct, **interface) -> tuple:
     """Finding, case, quantity, what SCALE-Sim reports or the error with which it stops, what is right."""
     try:
         found = reported(layer, design, **interface)[quantity].iloc[0].item()
@@ -78,7 +81,7 @@ def compared(finding: str, layer: Layer, design: str, quantity: str, correct, **
     return finding, case, quantity, found, correct
 
 
-def from_the_shell(layers: str) -> tuple[int, int]:
+def _in_a_shell(layers: str) -> tuple[int, int]:
     """Exit code of `python -m scalesim.scale -t layers -s N`, and how many traces it wrote.
 
     layers : topology.csv, or a file that is not there
@@ -96,28 +99,32 @@ def findings() -> DataFrame:
     """One row a finding: finding, case, quantity, scalesim, correct, why.
 
     Cycles are numbered from 0, as SCALE-Sim does, but for the findings about just that.
+
+    >>> table = findings()  # doctest: +SKIP
+    >>> table.loc[0, ["finding", "scalesim", "correct"]].tolist()  # doctest: +SKIP
+    ['cycles counted one short', 7, 8]
     """
     single, stationary, ample, little, wide = "1x1_os_64kb", "4x4_os_1kb", "4x4_ws_64kb", "8x8_ws_1kb", "2x1000_ws_1kb"
-    conv, dense = exact(CONV, ample), exact(DENSE, little)
+    conv, dense = _exact(CONV, ample), _exact(DENSE, little)
     user = {"mode": "USER", "words_per_cycle": 1000}
     at_most = f"at most {dense.filter_sram_reads}"
     mean = CONV.filter_words / (conv.compute_cycles + 1)
     rows = [
-        compared("cycles counted one short", DOT, single, "Total Cycles", DOT.macs),
-        compared("utilization above 100 %", DOT, single, "Overall Util %", 100 * exact(DOT, single).utilization),
-        compared("a layer of one cycle", ONE, single, "Total Cycles", ONE.macs),
-        compared("output-stationary writes", CONV, stationary, "SRAM OFMAP Writes", CONV.ofmap_words),
-        compared("output size rounded up", STRIDED, ample, "Total Cycles", exact(STRIDED, ample).compute_cycles),
-        compared("groups ignored", DEPTHWISE, ample, "Total Cycles", exact(DEPTHWISE, ample).compute_cycles),
-        compared('"DP" in a name', NAMED, ample, "Total Cycles", conv.compute_cycles),
-        compared("partial sums sent to DRAM", CONV, ample, "DRAM OFMAP Writes", CONV.ofmap_words),
-        compared("empty slots sent to DRAM", POINTWISE, stationary, "DRAM OFMAP Writes", POINTWISE.ofmap_words),
-        compared("bandwidth that nothing asks for", CONV, ample, "Avg FILTER DRAM BW", mean),
-        compared("a buffer filled twice in a cycle", WIDE, wide, "Total Cycles", exact(WIDE, wide).compute_cycles),
-        compared("DRAM read more than the array reads", DENSE, little, "DRAM Filter Reads", at_most, **user),
-        compared("stalls at any bandwidth", DENSE, little, "Total Cycles", dense.compute_cycles, **user),
-        ("-s is ignored", "scalesim.scale -s N", "trace files", from_the_shell("topology.csv")[1], 0),
-        ("failure passed for success", "scalesim.scale -t absent.csv", "exit code", from_the_shell("absent.csv")[0], 1),
+        _compared("cycles counted one short", DOT, single, "Total Cycles", DOT.macs),
+        _compared("utilization above 100 %", DOT, single, "Overall Util %", 100 * _exact(DOT, single).utilization),
+        _compared("a layer of one cycle", ONE, single, "Total Cycles", ONE.macs),
+        _compared("output-stationary writes", CONV, stationary, "SRAM OFMAP Writes", CONV.ofmap_words),
+        _compared("output size rounded up", STRIDED, ample, "Total Cycles", _exact(STRIDED, ample).compute_cycles),
+        _compared("groups ignored", DEPTHWISE, ample, "Total Cycles", _exact(DEPTHWISE, ample).compute_cycles),
+        _compared('"DP" in a name', NAMED, ample, "Total Cycles", conv.compute_cycles),
+        _compared("partial sums sent to DRAM", CONV, ample, "DRAM OFMAP Writes", CONV.ofmap_words),
+        _compared("empty slots sent to DRAM", POINTWISE, stationary, "DRAM OFMAP Writes", POINTWISE.ofmap_words),
+        _compared("bandwidth that nothing asks for", CONV, ample, "Avg FILTER DRAM BW", mean),
+        _compared("a buffer filled twice in a cycle", WIDE, wide, "Total Cycles", _exact(WIDE, wide).compute_cycles),
+        _compared("DRAM read more than the array reads", DENSE, little, "DRAM Filter Reads", at_most, **user),
+        _compared("stalls at any bandwidth", DENSE, little, "Total Cycles", dense.compute_cycles, **user),
+        ("-s is ignored", "scalesim.scale -s N", "trace files", _in_a_shell("topology.csv")[1], 0),
+        ("failure passed for success", "scalesim.scale -t absent.csv", "exit code", _in_a_shell("absent.csv")[0], 1),
     ]
     table = DataFrame(rows, columns=["finding", "case", "quantity", "scalesim", "correct"])
     return table.assign(why=table["finding"].map(WHY))

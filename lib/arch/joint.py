@@ -33,6 +33,13 @@ def combinations(tables: dict[str, DataFrame]) -> DataFrame:
     returns : source (the file's name), scheme, the widths, overflow, samples, accuracy, and its 95 % interval ci_low,
         ci_high. Of equally accurate schemes the first stays.
     Raises InputError for a table without those columns.
+
+    >>> table = DataFrame({"scheme": ["float32", "a", "b", "c"], "samples": 100, "accuracy": [0.9, 0.88, 0.89, 0.87]})
+    >>> best = combinations({"accuracy.csv": table.assign(weight_bits=[32, 8, 8, 4])})
+    >>> best[["source", "scheme", "weight_bits", "accumulator_bits", "accuracy"]].values.tolist()
+    [['accuracy', 'b', 8, 32, 0.89], ['accuracy', 'c', 4, 32, 0.87]]
+    >>> best[["ci_low", "ci_high"]].round(3).values[0].tolist()
+    [0.814, 0.937]
     """
     parts = []
     for path, table in tables.items():
@@ -63,6 +70,15 @@ def joint_choice(
     returns : its columns, design, DESIGN, latency_ms, energy_uj, area_mm2, and on_front: whether no other row equals
         or betters accuracy, latency and energy together
     Raises InputError where no design is small enough or can run the network.
+
+    >>> from lib.arch import space, technology
+    >>> layers, node = [Layer("conv", 34, 34, 3, 3, 3, 32, 1, 1)], technology.read()
+    >>> axes = dict.fromkeys(DESIGN, [64]) | {"cols": [8, 16], "dataflows": ["ws"], "clock_mhz": [500]}
+    >>> table = DataFrame({"scheme": ["a", "b"], "samples": 100, "accuracy": [0.9, 0.8], "weight_bits": [8, 4]})
+    >>> limits = {"area_mm2": 5, "dram_gb_per_s": 64}
+    >>> found = joint_choice(layers, space.grid(axes), node, combinations({"bits.csv": table}), **limits)
+    >>> found[["weight_bits", "design", "energy_uj", "on_front"]].round(2).values.tolist()
+    [[8, '64x16_ws_64kb', 6.88, True], [4, '64x16_ws_64kb', 6.74, True]]
     """
     affordable = designs[designs["dram_gb_per_s"] <= dram_gb_per_s]
     parts = []

@@ -28,6 +28,13 @@ def ours(costs: DataFrame) -> DataFrame:
 
     costs : lib.arch.cost.layer_costs of one design. Its requantization and static energy are left out, as mapping
         tools have neither; its stalls include the edges.
+
+    >>> from lib.arch import cost, technology, topology
+    >>> layers = [topology.Layer("fc", 1, 1, 1, 1, 64, 8, 1, 1)]
+    >>> design = DataFrame([[8, 8, "ws", 16, 16, 16, 1, 500]], columns=cost.DESIGN)
+    >>> table = ours(cost.layer_costs(layers, design, technology.read()))
+    >>> table.filter(like="cycles").iloc[0].astype(int).to_dict()  # 512 MACs on 64 PEs
+    {'ours_latency_cycles': 291, 'ours_ideal_cycles': 8, 'ours_fill_drain_cycles': 175, 'ours_stall_cycles': 108}
     """
     ideal = (costs["macs"] / (costs["rows"] * costs["cols"] * costs["mapping_efficiency"])).round()
     table = DataFrame(
@@ -44,7 +51,7 @@ def ours(costs: DataFrame) -> DataFrame:
     return table.add_prefix("ours_").assign(layer=costs["layer"])
 
 
-def differs_in(table: DataFrame, parts: dict[str, list[str]]) -> np.ndarray:
+def _differs_in(table: DataFrame, parts: dict[str, list[str]]) -> np.ndarray:
     """The part in which the tool and we differ most, by row; empty where they agree or the tool has no mapping."""
 
     def total(columns):
@@ -61,13 +68,22 @@ def beside(found: DataFrame, costs: DataFrame, simulated: dict[str, int]) -> Dat
     found : columns COLUMNS as far as the tool knows them, and `reason` where it found nothing
     simulated : SCALE-Sim's cycles by layer, for the layers there are
     latency_differs_in, energy_differs_in : the part in which the two sides differ most
+
+    >>> from lib.arch import cost, technology, topology
+    >>> layers = [topology.Layer("fc", 1, 1, 1, 1, 64, 8, 1, 1)]
+    >>> design = DataFrame([[8, 8, "ws", 16, 16, 16, 1, 500]], columns=cost.DESIGN)
+    >>> costs = cost.layer_costs(layers, design, technology.read())
+    >>> found = DataFrame([["fc", 280, 8, 272, ""]], columns=["layer", "latency_cycles", *CYCLES[0:3:2], "reason"])
+    >>> table = beside(found, costs, simulated={"fc": 183})
+    >>> table[["latency_ratio", "latency_differs_in", "scalesim_cycles"]].round(3).values.tolist()
+    [[0.962, 'fill and drain', 183]]
     """
     table = found.reindex(columns=[*COLUMNS, "reason"]).fillna({"reason": ""})
     table = table.merge(ours(costs), on="layer", how="left")
     table["scalesim_cycles"] = table["layer"].map(simulated)
     table["latency_ratio"] = table["latency_cycles"] / table["ours_latency_cycles"]
     table["energy_ratio"] = table["energy_pj"] / table["ours_energy_pj"]
-    table["latency_differs_in"] = differs_in(table, LATENCY_PARTS)
-    table["energy_differs_in"] = differs_in(table, ENERGY_PARTS)
+    table["latency_differs_in"] = _differs_in(table, LATENCY_PARTS)
+    table["energy_differs_in"] = _differs_in(table, ENERGY_PARTS)
     table["reason"] = table.pop("reason")
     return table

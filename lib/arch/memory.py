@@ -38,6 +38,9 @@ class Inputs(NamedTuple):
     channel_lines : from the first to the last word of a window in one channel, row by row, which windows that
         follow each other share [words]
     channels : input channels
+
+    >>> Inputs(*(array.tolist() for array in inputs([Layer("conv", 10, 10, 3, 3, 2, 6, 1, 1)])))
+    Inputs(words=[200], channel_lines=[23], channels=[2])
     """
 
     words: np.ndarray
@@ -46,14 +49,18 @@ class Inputs(NamedTuple):
 
 
 class Buffers(NamedTuple):
-    """Capacity of each SRAM [bytes]."""
+    """Capacity of each SRAM [bytes].
+
+    >>> Buffers(*(1024 * kb for kb in (64, 64, 8)))
+    Buffers(ifmap=65536, filter=65536, ofmap=8192)
+    """
 
     ifmap: np.ndarray
     filter: np.ndarray
     ofmap: np.ndarray
 
 
-class Schedule(NamedTuple):
+class _Schedule(NamedTuple):
     """One loop order of a dataflow, for one group.
 
     stays : the operand that is kept while the others pass: ifmap, filter or ofmap (partial sums)
@@ -70,7 +77,12 @@ class Schedule(NamedTuple):
 
 
 class Traffic(NamedTuple):
-    """DRAM bytes of each operand, all groups, and the operand that stays."""
+    """DRAM bytes of each operand, all groups, and the operand that stays.
+
+    >>> moved = Traffic(ifmap=1000, filter=200, ofmap=300, stays="filter")
+    >>> sum(moved[:3]), moved.stays
+    (1500, 'filter')
+    """
 
     ifmap: np.ndarray
     filter: np.ndarray
@@ -78,13 +90,18 @@ class Traffic(NamedTuple):
     stays: np.ndarray
 
 
-def word_bytes(numerics: Numerics) -> tuple[float, float, float]:
+def _word_bytes(numerics: Numerics) -> tuple[float, float, float]:
     """Bytes of an activation, a weight and a partial sum, all packed."""
     return numerics.activation_bits / 8, numerics.weight_bits / 8, numerics.accumulator_bits / 8
 
 
 def inputs(layers: list[Layer], batch: int = 1) -> Inputs:
-    """The layers' ifmaps for `batch` inferences."""
+    """The layers' ifmaps for `batch` inferences.
+
+    >>> found = inputs([Layer("conv", 10, 10, 3, 3, 2, 6, 1, 1)])  # 10·10·2 words; 2 lines of 10 pixels and 3 more
+    >>> [array.item() for array in found]
+    [200, 23, 2]
+    """
     rows = [
         (
             batch * layer.ifmap_words // layer.groups,
@@ -96,7 +113,7 @@ def inputs(layers: list[Layer], batch: int = 1) -> Inputs:
     return Inputs(*np.array(rows, dtype=np.int64).reshape(-1, 3).T)
 
 
-def schedules(work: Work, folding: Folding, ifmap: Inputs, rows, cols, dataflow: str) -> tuple[Schedule, Schedule]:
+def _schedules(work: Work, folding: Folding, ifmap: Inputs, rows, cols, dataflow: str) -> tuple[_Schedule, _Schedule]:
     """Both loop orders: columns outside, rows outside."""
     pixels, window, filters, _ = work
     row_size, _, _, row_folds, col_folds = folding
@@ -105,8 +122,8 @@ def schedules(work: Work, folding: Folding, ifmap: Inputs, rows, cols, dataflow:
     if dataflow == "os":
         none, held = np.zeros_like(row_folds), window * np.minimum(cols, filters)
         return (
-            Schedule("filter", (col_folds, ifmap.words), (row_folds, held), ifmap.channels, none),
-            Schedule("ifmap", (col_folds, ifmap.words * row_share), (row_folds, weights), ifmap.channels, none),
+            _Schedule("filter", (col_folds, ifmap.words), (row_folds, held), ifmap.channels, none),
+            _Schedule("ifmap", (col_folds, ifmap.words * row_share), (row_folds, weights), ifmap.channels, none),
         )
     # The window's channels are spread over the rows, one after the other: a fold holds some and parts of two more.
     taps = window // ifmap.channels
@@ -114,13 +131,13 @@ def schedules(work: Work, folding: Folding, ifmap: Inputs, rows, cols, dataflow:
     if dataflow == "ws":
         some, every = pixels * np.minimum(cols, filters), pixels * filters
         return (
-            Schedule("ofmap", (col_folds, ifmap.words), (1, weights), slice_channels, some),
-            Schedule("ifmap", (col_folds, ifmap.words * row_share), (1, weights), slice_channels, every),
+            _Schedule("ofmap", (col_folds, ifmap.words), (1, weights), slice_channels, some),
+            _Schedule("ifmap", (col_folds, ifmap.words * row_share), (1, weights), slice_channels, every),
         )
     some, every = filters * np.minimum(cols, pixels), filters * pixels
     return (
-        Schedule("ofmap", (1, ifmap.words), (col_folds, weights), ifmap.channels, some),
-        Schedule("filter", (1, ifmap.words), (col_folds, weights * row_share), slice_channels, every),
+        _Schedule("ofmap", (1, ifmap.words), (col_folds, weights), ifmap.channels, some),
+        _Schedule("filter", (1, ifmap.words), (col_folds, weights * row_share), slice_channels, every),
     )
 
 
@@ -133,12 +150,12 @@ def refetched(passes, tile, half):
     return 1 + (passes - 1) * np.maximum(0.0, 1 - half / tile)
 
 
-def schedule_traffic(
-    work: Work, folding: Folding, ifmap: Inputs, schedule: Schedule, buffers: Buffers, numerics: Numerics
+def _schedule_traffic(
+    work: Work, folding: Folding, ifmap: Inputs, schedule: _Schedule, buffers: Buffers, numerics: Numerics
 ) -> Traffic:
     """DRAM bytes of each operand under one loop order."""
     pixels, window, filters, groups = work
-    word, weight, partial = word_bytes(numerics)
+    word, weight, partial = _word_bytes(numerics)
     passes, tile = schedule.ifmap
     half = buffers.ifmap / 2 / word
     shared = ifmap.words * refetched(passes, tile, half)
@@ -160,19 +177,35 @@ def schedule_traffic(
 def traffic(
     work: Work, folding: Folding, ifmap: Inputs, rows, cols, dataflow: str, buffers: Buffers, numerics: Numerics
 ) -> Traffic:
-    """DRAM bytes of each operand under the loop order that moves fewer."""
+    """DRAM bytes of each operand under the loop order that moves fewer.
+
+    >>> from lib.arch.systolic import fold, work
+    >>> layers = [Layer("fc", 1, 1, 1, 1, 256, 64, 1, 1)]
+    >>> product, size = work(layers), {"rows": 16, "cols": 16, "dataflow": "ws"}
+    >>> kept, folding = Buffers(1024, 1024, 1024), fold(product, **size)
+    >>> found = traffic(product, folding, inputs(layers), **size, buffers=kept, numerics=Numerics())
+    >>> [array.item() for array in found]  # 256 inputs, 256·64 weights, 64 outputs, once each
+    [256.0, 16384.0, 64.0, 'ofmap']
+    """
     columns, row = (
-        schedule_traffic(work, folding, ifmap, schedule, buffers, numerics)
-        for schedule in schedules(work, folding, ifmap, rows, cols, dataflow)
+        _schedule_traffic(work, folding, ifmap, schedule, buffers, numerics)
+        for schedule in _schedules(work, folding, ifmap, rows, cols, dataflow)
     )
     better = sum(row[:3]) < sum(columns[:3])
     return Traffic(*(np.where(better, second, first) for first, second in zip(columns, row, strict=True)))
 
 
 def edges(work: Work, ifmap: Inputs, rows, cols, dataflow: str, numerics: Numerics) -> tuple[np.ndarray, np.ndarray]:
-    """Bytes that the first fold needs before it starts, and that are left to store after the last one."""
+    """Bytes that the first fold needs before it starts, and that are left to store after the last one.
+
+    >>> from lib.arch.systolic import work
+    >>> layers = [Layer("fc", 1, 1, 1, 1, 256, 64, 1, 1)]
+    >>> found = edges(work(layers), inputs(layers), 16, 16, "ws", Numerics())
+    >>> [array.item() for array in found]  # 16·16 weights before, the last 16 outputs after
+    [256.0, 16.0]
+    """
     pixels, window, filters, _ = work
-    word, weight, _ = word_bytes(numerics)
+    word, weight, _ = _word_bytes(numerics)
     if dataflow == "os":
         return (
             np.minimum(rows, pixels) * word + np.minimum(cols, filters) * weight,
@@ -199,9 +232,16 @@ def stalls(compute_cycles, dram_bytes, prefetch, drain, bytes_per_cycle) -> tupl
 
 
 def working_set(work: Work, ifmap: Inputs, rows, cols, dataflow: str, numerics: Numerics) -> Buffers:
-    """The least each SRAM must hold [bytes]: two folds' stationary operands, two edges of what streams."""
+    """The least each SRAM must hold [bytes]: two folds' stationary operands, two edges of what streams.
+
+    >>> from lib.arch.systolic import work
+    >>> layers = [Layer("fc", 1, 1, 1, 1, 256, 64, 1, 1)]
+    >>> found = working_set(work(layers), inputs(layers), 16, 16, "ws", Numerics())
+    >>> [array.item() for array in found]  # twice 16 activations, 16·16 weights, 16 sums of 4 bytes
+    [32.0, 512.0, 128.0]
+    """
     pixels, window, filters, _ = work
-    word, weight, partial = word_bytes(numerics)
+    word, weight, partial = _word_bytes(numerics)
     if dataflow == "os":
         row, col = np.minimum(rows, pixels), np.minimum(cols, filters)
         return Buffers(2 * row * word, 2 * col * weight, 2 * row * col * word)
@@ -217,8 +257,15 @@ def sram_accesses(work: Work, counts: Counts, dram: Traffic, numerics: Numerics)
     """Bytes read from and written to each SRAM: by the array, and once by each transfer from or to DRAM.
 
     A partial sum is written and read back at accumulator width; an output is written once, as an activation.
+
+    >>> from lib.arch.systolic import count, work
+    >>> product = work([Layer("fc", 1, 1, 1, 1, 256, 64, 1, 1)])
+    >>> dram = Traffic(ifmap=256, filter=16384, ofmap=64, stays="ofmap")
+    >>> found = sram_accesses(product, count(product, 16, 16, "ws"), dram, Numerics())
+    >>> [array.item() for array in found]  # ifmap: each of 256 words read by 4 folds of filters, and stored once
+    [1280.0, 32768.0, 7808.0]
     """
-    word, weight, partial = word_bytes(numerics)
+    word, weight, partial = _word_bytes(numerics)
     partial_sums = counts.ofmap_sram_writes - work.outputs
     return Buffers(
         ifmap=counts.ifmap_sram_reads * word + dram.ifmap,

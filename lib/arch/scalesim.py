@@ -82,6 +82,12 @@ def execute(topology_csv: Path, design: Design, folder: Path, mode: str = "CALC"
 
     mode, words_per_cycle : SCALE-Sim's InterfaceBandwidth, CALC or USER, and its Bandwidth, which only USER looks at
     Raises what SCALE-Sim raises: it asserts, divides by zero, and calls exit().
+
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     topology.write([Layer("fc", 1, 1, 1, 1, 64, 8, 1, 1)], f"{folder}/topology.csv")
+    ...     reports = execute(Path(folder, "topology.csv"), Design.parse("8x8_ws_16kb"), Path(folder))
+    ...     sorted(path.name for path in reports.glob("*.csv"))
+    ['BANDWIDTH_REPORT.csv', 'COMPUTE_REPORT.csv', 'DETAILED_ACCESS_REPORT.csv']
     """
     config, layout = folder / "design.cfg", folder / "layout.csv"
     config.write_text(CONFIG.format(design=design, mode=mode, words_per_cycle=words_per_cycle))
@@ -96,7 +102,12 @@ def execute(topology_csv: Path, design: Design, folder: Path, mode: str = "CALC"
 
 
 def simulate(layers: list[Layer], design: Design) -> DataFrame:
-    """What `read_reports` returns for a simulation in this process; raises what SCALE-Sim raises."""
+    """What `read_reports` returns for a simulation in this process; raises what SCALE-Sim raises.
+
+    >>> reports = simulate([Layer("fc", 1, 1, 1, 1, 64, 8, 1, 1)], Design.parse("8x8_ws_16kb"))
+    >>> reports[["layer", "scalesim_cycles", "filter_sram_reads"]].values.tolist()  # 64·8 weights
+    [['fc', 183, 512]]
+    """
     with tempfile.TemporaryDirectory() as folder:
         topology_csv = Path(folder) / "topology.csv"
         topology.write(layers, topology_csv)
@@ -108,6 +119,13 @@ def run(layers: list[Layer], design: Design, folder: str | Path, timeout_s: floa
 
     returns : the status's reason, empty, or why there is no result in one line: SCALE-Sim stopped, was killed, or took
         longer than `timeout_s` [s]. The reports then hold nothing but a header.
+
+    >>> layer = Layer("fc", 1, 1, 1, 1, 64, 8, 1, 1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     run([layer], Design.parse("8x8_ws_16kb"), folder, timeout_s=60)
+    ...     sorted(path.name for path in Path(folder).iterdir())
+    ''
+    ['BANDWIDTH_REPORT.csv', 'COMPUTE_REPORT.csv', 'DETAILED_ACCESS_REPORT.csv', 'status.json']
     """
     with tempfile.TemporaryDirectory() as scratch:
         receiver, sender = FORK.Pipe(duplex=False)
@@ -147,6 +165,13 @@ def read_designs(
     """Folders that `run` made, each called as its design: reports (`read_reports`) by design, and reasons of failure.
 
     Raises InputError where a report or a status is damaged.
+
+    >>> layer = Layer("fc", 1, 1, 1, 1, 64, 8, 1, 1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = run([layer], Design.parse("8x8_ws_16kb"), f"{folder}/8x8_ws_16kb", timeout_s=60)
+    ...     simulated, failed = read_designs(Path(folder).iterdir(), [layer])
+    >>> {design.name: reports["scalesim_cycles"].tolist() for design, reports in simulated.items()}, failed
+    ({'8x8_ws_16kb': [183]}, {})
     """
     simulated, failed = {}, {}
     for folder in map(Path, folders):
@@ -161,7 +186,14 @@ def read_designs(
 
 
 def read_cycles(folders: Iterable[str | Path], layers: list[Layer]) -> dict[str, int]:
-    """SCALE-Sim's cycles by layer, from designs of one array and dataflow; empty where no simulation succeeded."""
+    """SCALE-Sim's cycles by layer, from designs of one array and dataflow; empty where no simulation succeeded.
+
+    >>> layer = Layer("fc", 1, 1, 1, 1, 64, 8, 1, 1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = run([layer], Design.parse("8x8_ws_16kb"), f"{folder}/8x8_ws_16kb", timeout_s=60)
+    ...     read_cycles(Path(folder).iterdir(), [layer])  # 8 folds of 8 + 1 + 8 + 8 - 2 cycles, counted from 0
+    {'fc': 183}
+    """
     simulated, _ = read_designs(folders, layers)
     reports = next(iter(simulated.values()), DataFrame(columns=["layer", "scalesim_cycles"]))
     return dict(zip(reports["layer"], reports["scalesim_cycles"], strict=True))
@@ -172,6 +204,12 @@ def read_reports(folder: str | Path, layers: list[Layer]) -> DataFrame:
 
     Cycles and accesses are those of all groups, one after the other; shares are 0…1.
     Raises InputError where a report is missing, short or damaged.
+
+    >>> layer = Layer("fc", 1, 1, 1, 1, 64, 8, 1, 1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = run([layer], Design.parse("8x8_ws_16kb"), folder, timeout_s=60)
+    ...     read_reports(folder, [layer])[["layer", "scalesim_cycles", "mapping_efficiency"]].values.tolist()
+    [['fc', 183, 1.0]]
     """
     table = pd.concat([_read(Path(folder) / name, columns, len(layers)) for name, columns in REPORTS.items()], axis=1)
     groups = [layer.groups for layer in layers]

@@ -16,7 +16,12 @@ from lib.errors import InputError
 
 
 class Work(NamedTuple):
-    """Matrix products [pixels, window] x [window, filters], `groups` one after the other; an entry per layer."""
+    """Matrix products [pixels, window] x [window, filters], `groups` one after the other; an entry per layer.
+
+    >>> product = work([Layer("conv", 34, 34, 3, 3, 3, 32, 1, 1)])
+    >>> product.pixels.item(), product.window.item(), product.filters.item(), product.macs.item()
+    (1024, 27, 32, 884736)
+    """
 
     pixels: np.ndarray
     window: np.ndarray
@@ -40,6 +45,10 @@ class Folding(NamedTuple):
     row_size, col_size : what is spread over the array's rows and columns
     stream : what streams through a fold, one a cycle
     row_folds, col_folds : ceil(row_size / rows), ceil(col_size / cols)
+
+    >>> found = fold(work([Layer("conv", 34, 34, 3, 3, 3, 32, 1, 1)]), 16, 16, "ws")
+    >>> Folding(*(size.item() for size in found))
+    Folding(row_size=27, col_size=32, stream=1024, row_folds=2, col_folds=2)
     """
 
     row_size: np.ndarray
@@ -50,7 +59,12 @@ class Folding(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """What the array does for each layer, all groups; see `evaluate` for the meaning of each."""
+    """What the array does for each layer, all groups; see `evaluate` for the meaning of each.
+
+    >>> found = count(work([Layer("conv", 34, 34, 3, 3, 3, 32, 1, 1)]), 16, 16, "os")
+    >>> found.compute_cycles.item(), found.ifmap_sram_reads.item(), found.ofmap_sram_writes.item()
+    (7295, 55296, 32768)
+    """
 
     compute_cycles: np.ndarray
     mapping_efficiency: np.ndarray
@@ -60,13 +74,23 @@ class Counts(NamedTuple):
 
 
 def work(layers: list[Layer], batch: int = 1) -> Work:
-    """The layers' matrix products; `batch` inferences at once have as many times the pixels, and the same weights."""
+    """The layers' matrix products; `batch` inferences at once have as many times the pixels, and the same weights.
+
+    >>> layers = [Layer("conv", 34, 34, 3, 3, 3, 32, 1, 1), Layer("fc", 1, 1, 1, 1, 256, 10, 1, 1)]
+    >>> work(layers, batch=2).pixels.tolist(), work(layers).window.tolist()
+    ([2048, 2], [27, 256])
+    """
     rows = [(batch * layer.pixels, layer.window, layer.filters, layer.groups) for layer in layers]
     return Work(*np.array(rows, dtype=np.int64).reshape(-1, 4).T)
 
 
 def fold(work: Work, rows: np.ndarray, cols: np.ndarray, dataflow: str) -> Folding:
-    """Folding on arrays of rows x cols PEs; raises InputError for an impossible array or an unknown dataflow."""
+    """Folding on arrays of rows x cols PEs; raises InputError for an impossible array or an unknown dataflow.
+
+    >>> folding = fold(work([Layer("conv", 34, 34, 3, 3, 3, 32, 1, 1)]), 16, 16, "ws")
+    >>> folding.row_folds.tolist(), folding.col_folds.tolist()  # ceil(3·3·3 / 16), ceil(32 / 16)
+    ([2], [2])
+    """
     if np.min(rows) < 1 or np.min(cols) < 1:
         raise InputError(f"array {np.min(rows)}x{np.min(cols)}: at least one row and one column are needed")
     spread = {
@@ -91,7 +115,12 @@ def fold_cycles(stream: np.ndarray, rows: np.ndarray, cols: np.ndarray, dataflow
 
 
 def count(work: Work, rows: np.ndarray, cols: np.ndarray, dataflow: str) -> Counts:
-    """What `evaluate` returns, for many arrays at once: rows and cols [designs, 1] give [designs, layers]."""
+    """What `evaluate` returns, for many arrays at once: rows and cols [designs, 1] give [designs, layers].
+
+    >>> rows = np.array([[8], [16], [32]])  # designs by layers
+    >>> count(work([Layer("conv", 34, 34, 3, 3, 3, 32, 1, 1)]), rows, rows, "ws").compute_cycles.tolist()
+    [[16735], [4279], [1117]]
+    """
     row_size, col_size, stream, row_folds, col_folds = fold(work, rows, cols, dataflow)
     pixels, window, filters, groups = work
     again = {  # how often the array reads each input and each weight's row of products, and writes each output
@@ -110,7 +139,11 @@ def count(work: Work, rows: np.ndarray, cols: np.ndarray, dataflow: str) -> Coun
 
 
 def utilization(macs: np.ndarray, cycles: np.ndarray, rows: np.ndarray, cols: np.ndarray) -> np.ndarray:
-    """MACs per PE and cycle, 0…1; `cycles` is the number of the last one, counted from 0."""
+    """MACs per PE and cycle, 0…1; `cycles` is the number of the last one, counted from 0.
+
+    >>> float(utilization(macs=884736, cycles=4279, rows=16, cols=16).round(3))
+    0.808
+    """
     return np.minimum(macs / (np.maximum(cycles, 1) * rows * cols), 1.0)
 
 

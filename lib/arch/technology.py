@@ -22,6 +22,10 @@ class Technology:
 
     Energies and leakage hold at the nominal supply, `supply_v`, at which logic runs at `clock_mhz`.
     1 kB = 1024 bytes.
+
+    >>> node = read(node_nm=45)
+    >>> node.sram_32kb_pj_per_byte, node.clock_mhz, node.supply_v
+    (2.5, 800.0, 0.9)
     """
 
     node_nm: float
@@ -55,6 +59,14 @@ def read(path: str | Path = TABLE, node_nm: float = 45) -> Technology:
 
     Raises InputError where the table is damaged or lacks the node, where a figure is missing, unknown, there twice or
     not a positive number, and where the supplies are not in order.
+
+    >>> node = read(node_nm=7)
+    >>> node.node_nm, node.int8_multiply_pj, node.dram_pj_per_byte
+    (7.0, 0.07, 162.5)
+    >>> read(node_nm=3)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    lib.errors.InputError: ...technology.csv: no figures for 3 nm; there are some for 7, 45 nm
     """
     with reading(path, f"a technology table with the columns {', '.join(COLUMNS)}", "docs/technology.md describes it"):
         table = pd.read_csv(path, dtype={"component": str, "unit": str})[COLUMNS]

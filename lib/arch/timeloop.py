@@ -208,13 +208,13 @@ def ones(free: str) -> str:
     return ", ".join(f"{dimension}=1" for dimension in DIMENSIONS if dimension not in free)
 
 
-def architecture(design: Series, technology: Technology, numerics: Numerics) -> str:
+def _architecture(design: Series, technology: Technology, numerics: Numerics) -> str:
     """architecture.yaml: DRAM, three SRAMs, and an array of PEs with a register each for the operand that stays.
 
     design : columns lib.arch.cost.DESIGN
     """
     over_rows, over_cols, streams, stays = DATAFLOWS[design["dataflow"]]
-    bits = word_bits(numerics)
+    bits = _word_bits(numerics)
     srams = [
         SRAM.format(
             name=name,
@@ -244,12 +244,12 @@ def architecture(design: Series, technology: Technology, numerics: Numerics) -> 
     )
 
 
-def word_bits(numerics: Numerics) -> dict[str, int]:
+def _word_bits(numerics: Numerics) -> dict[str, int]:
     """Width of a word in each SRAM [bits]; the ofmap's holds sums."""
     return {"ifmap": numerics.activation_bits, "filter": numerics.weight_bits, "ofmap": numerics.accumulator_bits}
 
 
-def tables(design: Series, technology: Technology, numerics: Numerics) -> str:
+def _tables(design: Series, technology: Technology, numerics: Numerics) -> str:
     """tables.yaml: energy of each action [pJ] and area of each component [µm²] in our cost model.
 
     A MAC's pipeline registers are billed at the one access that every MAC makes to the register of its PE. Like the
@@ -270,7 +270,7 @@ def tables(design: Series, technology: Technology, numerics: Numerics) -> str:
             area.array_mm2(technology, numerics, design["rows"], design["cols"]) / pes,
         ),
     }
-    for name, bits in word_bits(numerics).items():
+    for name, bits in _word_bits(numerics).items():
         kb = design[f"{name}_kb"]
         pj = supply * energy.sram_pj_per_byte(technology, kb) * bits / 8
         components[f"{name}_sram[1..1]"] = dict.fromkeys(ACCESSES, pj), area.sram_mm2(technology, kb)
@@ -295,13 +295,22 @@ def write(
     """Write FILES, all that Timeloop needs to map the layer to the design, into `folder`.
 
     threads : of the search
+
+    >>> import tempfile
+    >>> from lib.arch import technology
+    >>> from lib.arch.cost import DESIGN
+    >>> layer, design = Layer("fc", 1, 1, 1, 1, 64, 8, 1, 1), Series([8, 8, "ws", 16, 16, 16, 1, 500], DESIGN)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write(folder, layer, design, technology.read(), Numerics(), batch=1, threads=1)
+    ...     print(*Path(folder, "problem.yaml").read_text().split()[-20:])
+    G: 1 N: 1 C: 64 M: 8 R: 1 S: 1 P: 1 Q: 1 Hstride: 1 Wstride: 1
     """
     texts = (
         PROBLEM.format(layer=layer, batch=batch),
-        architecture(design, technology, numerics),
+        _architecture(design, technology, numerics),
         COMPONENTS,
         MAPPER.format(threads=threads),
-        tables(design, technology, numerics),
+        _tables(design, technology, numerics),
     )
     for name, text in zip(FILES, texts, strict=True):
         write_text(text, Path(folder) / name)
@@ -312,6 +321,9 @@ def search(folder: str | Path) -> dict:
 
     Its own files stay in `folder`/output, its messages in `folder`/timeloop.log.
     Raises InputError where it finds no mapping.
+
+    >>> found = search("made/by/write")  # doctest: +SKIP
+    >>> found["latency_cycles"], found["energy_pj"], found["loops"]  # doctest: +SKIP
     """
     folder = Path(folder)
     with open(folder / "timeloop.log", "w+", encoding="utf-8", errors="replace") as log:
@@ -337,6 +349,11 @@ def statistics(text: str) -> dict:
     bytes.
     Timeloop neither fills nor drains the array, and its first and last transfers take no time.
     Raises InputError where the file is of another form or cut short.
+
+    >>> text = Path("tests/arch/timeloop/simple_weight_stationary.stats.txt").read_text()
+    >>> found = statistics(text)
+    >>> found["macs"], found["latency_cycles"], found["dram_bytes"], round(found["energy_pj"])
+    (10838016, 903168, 554147, 151669736)
     """
     try:
         levels, summary = text.split("\nNetworks\n", 1)

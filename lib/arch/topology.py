@@ -92,7 +92,13 @@ class Layer:
 
 
 def maps(graph: Graph, node: NodeProto) -> bool:
-    """Whether the node is a layer here: it multiplies by constant weights, and all its shapes are known."""
+    """Whether the node is a layer here: it multiplies by constant weights, and all its shapes are known.
+
+    >>> from lib.examples import float_model
+    >>> graph = load(float_model())
+    >>> [node.op_type for node in graph.nodes if maps(graph, node)]
+    ['Conv', 'Gemm']
+    """
     return graph.multiplies_weights(node) and {*node.input[:2], node.output[0]} <= graph.shapes.keys()
 
 
@@ -103,6 +109,12 @@ def from_onnx(path: str | Path) -> list[Layer]:
     1x1 convolutions over a column of rows. Each layer's MACs equal the graph's. Layers behind an operator whose
     output shape nothing tells are left out (lib.arch.coverage lists them).
     Raises InputError where the file is damaged, an input has no fixed size, or nothing maps.
+
+    >>> from lib.examples import float_model
+    >>> for layer in from_onnx(float_model()):
+    ...     print(layer)
+    Layer(name='features', ifmap_h=10, ifmap_w=10, filter_h=3, filter_w=3, channels=1, filters=4, stride=1, groups=1)
+    Layer(name='logits', ifmap_h=1, ifmap_w=1, filter_h=1, filter_w=1, channels=4, filters=3, stride=1, groups=1)
     """
     graph = load(path, weights=False)
     for name in graph.inputs:
@@ -153,6 +165,12 @@ def write(layers: list[Layer], path: str | Path) -> None:
     SCALE-Sim drops what follows a row's last comma. The number of groups stands there: SCALE-Sim simulates one
     group, and whoever reads its reports multiplies. Commas, white space and "DP" (SCALE-Sim's mark of a layer to be
     expanded channel by channel) in names are replaced; names that occur again get underscores.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write([Layer("conv 1", 34, 34, 3, 3, 3, 32, 1, 1)], f"{folder}/topology.csv")
+    ...     print(Path(folder, "topology.csv").read_text().splitlines()[1])
+    conv_1,34,34,3,3,3,32,1,1
     """
     rows, names = [HEADER], set()
     for layer in layers:
@@ -168,7 +186,15 @@ def write(layers: list[Layer], path: str | Path) -> None:
 
 
 def read(path: str | Path) -> list[Layer]:
-    """Read a topology CSV made by `write`; raises InputError naming the line that is malformed."""
+    """Read a topology CSV made by `write`; raises InputError naming the line that is malformed.
+
+    >>> import tempfile
+    >>> layers = [Layer("conv1", 34, 34, 3, 3, 3, 32, 1, 1)]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write(layers, f"{folder}/topology.csv")
+    ...     read(f"{folder}/topology.csv") == layers
+    True
+    """
     with reading(path, "a readable topology CSV"):
         header, *rows = Path(path).read_text(encoding="utf-8").splitlines()
     if header != HEADER or not rows:

@@ -45,7 +45,7 @@ WINDOW, PIXELS, FILTERS = ("FX", "FY", "C"), ("OX", "OY", "B"), ("K",)
 BUFFERS = {"I1": "ifmap", "I2": "filter", "O": "ofmap"}
 
 
-class Dataflow(NamedTuple):
+class _Dataflow(NamedTuple):
     """What a dataflow fixes.
 
     rows, columns, streaming : loops over the array's rows, over its columns, and within a fold
@@ -62,9 +62,9 @@ class Dataflow(NamedTuple):
 
 
 DATAFLOWS = {
-    "os": Dataflow(PIXELS, FILTERS, WINDOW, "O", "I1", "filter"),
-    "ws": Dataflow(WINDOW, FILTERS, PIXELS, "I2", "I1", "ofmap"),
-    "is": Dataflow(WINDOW, PIXELS, FILTERS, "I1", "I2", "ofmap"),
+    "os": _Dataflow(PIXELS, FILTERS, WINDOW, "O", "I1", "filter"),
+    "ws": _Dataflow(WINDOW, FILTERS, PIXELS, "I2", "I1", "ofmap"),
+    "is": _Dataflow(WINDOW, PIXELS, FILTERS, "I1", "I2", "ofmap"),
 }
 # Ways between a memory and the one below or above it (to low, from low, to high, from high), a port for each.
 PORTS = {"tl": "r_port_1", "fl": "w_port_1", "th": "r_port_2", "fh": "w_port_2"}
@@ -72,7 +72,11 @@ WAYS = {"I1": ("tl", "fh"), "I2": ("tl", "fh"), "O": ("tl", "fl", "th", "fh")}
 
 
 def loops(layer: Layer, batch: int) -> dict[str, int]:
-    """Sizes of a layer's loops."""
+    """Sizes of a layer's loops.
+
+    >>> loops(Layer("conv", 10, 10, 3, 3, 2, 6, 1, 1), batch=1)
+    {'B': 1, 'G': 1, 'K': 6, 'C': 2, 'OX': 8, 'OY': 8, 'FX': 3, 'FY': 3}
+    """
     return {
         **{"B": batch, "G": layer.groups, "K": layer.filters, "C": layer.channels},
         **{"OX": layer.ofmap_w, "OY": layer.ofmap_h, "FX": layer.filter_w, "FY": layer.filter_h},
@@ -94,7 +98,12 @@ def unroll(sizes: dict[str, int], places: int) -> dict[str, int]:
 
 
 def spatial(layer: Layer, design: Series, batch: int) -> dict[str, dict[str, int]]:
-    """The loops over rows (D1) and columns (D2), and how far each is spread."""
+    """The loops over rows (D1) and columns (D2), and how far each is spread.
+
+    >>> design = Series({"rows": 16, "cols": 16, "dataflow": "ws"})
+    >>> spatial(Layer("conv", 34, 34, 3, 3, 3, 32, 1, 1), design, batch=1)
+    {'D1': {'FX': 3, 'FY': 3, 'C': 1}, 'D2': {'K': 16}}
+    """
     sizes, dataflow = loops(layer, batch), DATAFLOWS[design["dataflow"]]
     return {
         "D1": unroll({loop: sizes[loop] for loop in dataflow.rows}, design["rows"]),
@@ -106,6 +115,10 @@ def own_order(layer: Layer, design: Series, batch: int) -> list[list]:
     """Our loop order (lib.arch.memory) as ZigZag's temporal mapping, innermost first.
 
     design : a row of lib.arch.cost.layer_costs, which knows the operand that stays
+
+    >>> design = Series({"rows": 16, "cols": 16, "dataflow": "ws", "stays": "ofmap"})
+    >>> own_order(Layer("conv", 34, 34, 3, 3, 3, 32, 1, 1), design, batch=1)  # innermost: 32·32 pixels stream
+    [['OX', 32], ['OY', 32], ['C', 3], ['K', 2]]
     """
     dataflow = DATAFLOWS[design["dataflow"]]
     folds = (dataflow.rows, dataflow.columns)
@@ -120,6 +133,10 @@ def network(layer: Layer, numerics: Numerics, batch: int) -> ModelProto:
 
     A 1D convolution has height 1, a Gemm 1x1 filters, padding is part of the input, as in lib.arch.topology. ZigZag
     knows the attributes for word widths, and takes the first entry of kernel_shape for the width.
+
+    >>> model = network(Layer("conv", 10, 10, 3, 3, 2, 6, 1, 1), Numerics(), batch=1)
+    >>> [size.dim_value for size in model.graph.output[0].type.tensor_type.shape.dim]
+    [1, 6, 8, 8]
     """
     shapes = {
         "x": [batch, layer.channels * layer.groups, layer.ifmap_h, layer.ifmap_w],
@@ -146,6 +163,13 @@ def accelerator(design: Series, technology: Technology, numerics: Numerics) -> d
     Each SRAM has ports as wide as the side of the array that it feeds, towards the array and towards the DRAM; the
     DRAM has one port for all. ZigZag counts accesses of a port's whole width, here in steps of a bit. The pipeline
     registers' energy is part of the MAC's; the register of what stays in a PE costs nothing, as in our model.
+
+    >>> from lib.arch import technology
+    >>> from lib.arch.cost import DESIGN
+    >>> design = Series([16, 8, "ws", 64, 64, 64, 1, 500], DESIGN)
+    >>> found = accelerator(design, technology.read(), Numerics())
+    >>> found["operational_array"]["sizes"], found["memories"]["ifmap_sram"]["size"]  # 64 kB in bits
+    ([16, 8], 524288)
     """
     rows, cols = int(design["rows"]), int(design["cols"])
     dynamic = float(energy.voltage(technology, design["clock_mhz"])) ** 2
@@ -189,6 +213,15 @@ def evaluate(model: ModelProto, accelerator: dict, mapping: dict) -> Iterator[Co
 
     These are the stages of zigzag.api.get_hardware_performance_zigzag but for those that choose one mapping and write
     files, so that one search serves all objectives and nothing is pickled.
+
+    >>> from lib.arch import technology
+    >>> from lib.arch.cost import DESIGN
+    >>> design = Series([8, 8, "ws", 16, 16, 16, 1, 500], DESIGN)
+    >>> model = network(Layer("fc", 1, 1, 1, 1, 64, 8, 1, 1), Numerics(), batch=1)
+    >>> fixed = {"spatial_mapping": {"D1": ["C, 8"], "D2": ["K, 8"]}}  # 512 MACs on 64 PEs
+    >>> found = evaluate(model, accelerator(design, technology.read(), Numerics()), fixed)
+    >>> [(cost.ideal_temporal_cycle, cost.latency_total2) for cost in found]
+    [(8.0, 282.0)]
     """
     stages = [
         AcceleratorParserStage,
@@ -213,7 +246,7 @@ def evaluate(model: ModelProto, accelerator: dict, mapping: dict) -> Iterator[Co
             yield cost
 
 
-def mappings(
+def _mappings(
     layer: Layer, design: Series, technology: Technology, numerics: Numerics, batch: int
 ) -> dict[str, CostModelEvaluation]:
     """ZigZag's cost of our loop order, and of the best mapping it finds for each objective."""
@@ -225,7 +258,7 @@ def mappings(
     return {OWN_ORDER: own} | {objective: min(found, key=cost) for objective, cost in OBJECTIVES.items()}
 
 
-def parts(cost: CostModelEvaluation, register_share: float, dram_pj_per_byte: float) -> dict:
+def _parts(cost: CostModelEvaluation, register_share: float, dram_pj_per_byte: float) -> dict:
     """A mapping's costs in the columns of lib.arch.mapping.
 
     register_share : part of the MAC's energy that goes to the pipeline registers, 0…1
@@ -286,6 +319,13 @@ def search(
     costs : lib.arch.cost.layer_costs of the design, in the layers' order
     objective : latency, energy or EDP, or OWN_ORDER for our loop order in ZigZag's model
     reason : why ZigZag has no mapping of a layer, which then has one row
+
+    >>> from lib.arch import cost, technology
+    >>> layers, node, numerics = [Layer("fc", 1, 1, 1, 1, 64, 8, 1, 1)], technology.read(), Numerics()
+    >>> design = DataFrame([[8, 8, "ws", 16, 16, 16, 1, 500]], columns=cost.DESIGN)
+    >>> found = search(layers, cost.layer_costs(layers, design, node), node, numerics)
+    >>> found[["objective", "latency_cycles", "loops"]].values[0].tolist()
+    ['our loop order', 282.0, 'ifmap SRAM, filter SRAM, ofmap SRAM: C 8; rows: C 8; columns: K 8']
     """
     register_pj = energy.register_pj(technology, numerics, costs["dataflow"].iloc[0])
     register_share = register_pj / (register_pj + energy.mac_pj(technology, numerics))
@@ -295,14 +335,14 @@ def search(
         shape = (*astuple(layer)[1:], design["stays"])
         try:
             if shape not in known:
-                known[shape] = mappings(layer, design, technology, numerics, batch)
+                known[shape] = _mappings(layer, design, technology, numerics, batch)
         except Exception as error:  # it asserts, and raises unrelated types where no mapping fits
             reason = f"ZigZag found no mapping ({type(error).__name__}: {error})".splitlines()[0]
             rows.append(about | {"macs": layer.macs * batch, "reason": reason})
             progress(f"{layer.name}: {reason}")
             continue
         for objective, cost in known[shape].items():
-            found = parts(cost, register_share, energy.dram_pj_per_byte(technology))
+            found = _parts(cost, register_share, energy.dram_pj_per_byte(technology))
             assert found["macs"] == layer.macs * batch, f"{layer.name}: {found['macs']} MACs in ZigZag"
             levels = {
                 operand.name: [[(loop.name, size) for loop, size in memory] for memory in memories]
