@@ -11,6 +11,10 @@ def narrowest(curve: pd.DataFrame, full: float) -> Widths:
 
     curve : columns accumulator_bits, accuracy
     A width counts only if every wider one in the table keeps the limit too; None where not even the widest does.
+
+    >>> curve = pd.DataFrame({"accumulator_bits": [32, 20, 18, 16], "accuracy": [0.8, 0.8, 0.795, 0.5]})
+    >>> narrowest(curve, full=0.8)
+    {'none': 20, 'tenth': 20, 'one': 18}
     """
     curve = curve.sort_values("accumulator_bits", ascending=False)
     # Rounded, because a difference of two shares is not exact and 0.1 point must count as 0.1 point.
@@ -22,7 +26,7 @@ def narrowest(curve: pd.DataFrame, full: float) -> Widths:
     return widths
 
 
-def widest_accuracy(table: pd.DataFrame) -> float:
+def _widest_accuracy(table: pd.DataFrame) -> float:
     """Accuracy at the widest accumulator measured, with which the others are compared."""
     return table.loc[table.accumulator_bits.idxmax()].accuracy
 
@@ -34,8 +38,15 @@ def overflow_policies(overflow: pd.DataFrame) -> dict:
     limiting : policy -> the layers that alone need the widest accumulator to lose nothing, and its bits; None where
         that is wider than those measured
     gap : where saturating every addition and wrapping differ most, {} where they do not; accuracies in percent
+
+    >>> curve = pd.DataFrame({"accumulator_bits": [32, 16], "accuracy": [0.8, 0.5], "samples": 1000, "layer": "all"})
+    >>> alone = curve.assign(layer="conv", policy="saturate")
+    >>> wrapped = curve.assign(policy="wrap", accuracy=[0.8, 0.1])
+    >>> found = overflow_policies(pd.concat([curve.assign(policy="saturate"), wrapped, alone], ignore_index=True))
+    >>> found["narrowest"]["wrap"], found["limiting"], found["gap"]["bits"], round(found["gap"]["points"])
+    ({'none': 32, 'tenth': 32, 'one': 32}, {'saturate': {'bits': 32, 'layers': ['conv']}}, 16, 40)
     """
-    full = widest_accuracy(overflow)
+    full = _widest_accuracy(overflow)
     network, layers = overflow[overflow.layer == "all"], overflow[overflow.layer != "all"]
     limiting = {}
     for policy, table in layers.groupby("policy"):
@@ -58,8 +69,13 @@ def reliefs(relief: pd.DataFrame) -> list[dict]:
     """One row per technique and policy: narrowest accumulators for each loss, and the bits saved against plain ones.
 
     Where a technique was not measured, because plain saturation overflows nowhere, the width counts as plain's does.
+
+    >>> plain = pd.DataFrame({"accumulator_bits": [32, 18, 16], "accuracy": [0.8, 0.8, 0.5], "technique": "plain"})
+    >>> tiled = pd.DataFrame({"accumulator_bits": [16], "accuracy": [0.8], "technique": "tile 8"})
+    >>> reliefs(pd.concat([plain, tiled], ignore_index=True).assign(policy="saturate"))[1]["saved"]
+    {'none': 2, 'tenth': 2, 'one': 2}
     """
-    full = widest_accuracy(relief)
+    full = _widest_accuracy(relief)
     plain = relief[(relief.technique == "plain") & (relief.policy == "saturate")]
     base = narrowest(plain, full)
     rows = []
@@ -76,6 +92,14 @@ def accumulators(overflow: pd.DataFrame, bit_growth: pd.DataFrame, relief: pd.Da
 
     best, guaranteed : of the remedies, and of those that no input can make overflow, the one that loses at most one
         point at the narrowest width; None where there is none
+
+    >>> curve = pd.DataFrame({"accumulator_bits": [32, 16], "accuracy": [0.8, 0.5], "samples": 1000})
+    >>> policies = [curve.assign(policy=policy, layer="all") for policy in ("saturate", "wrap")]
+    >>> bounds = {"textbook_bits": 22, "weight_bound_bits": 19, "observed_bits": 17, "observed_partial_bits": 18}
+    >>> relief = curve.assign(policy="saturate", technique="plain")
+    >>> found = accumulators(pd.concat(policies, ignore_index=True), pd.DataFrame([bounds]), relief)
+    >>> found["bounds"]["textbook_bits"], found["policies"]["narrowest"]["wrap"]["one"], found["best"]
+    (22, 32, None)
     """
     columns = ("textbook_bits", "weight_bound_bits", "observed_bits", "observed_partial_bits")
     rows = reliefs(relief)
@@ -95,6 +119,13 @@ def too_narrow(relief: pd.DataFrame, rows: list[dict]) -> dict | None:
     """Where plain saturation first loses more than one point: its accuracy, and the row of the best remedy there.
 
     None where nothing was measured there. rows : as reliefs gives them
+
+    >>> plain = pd.DataFrame({"accumulator_bits": [32, 16], "accuracy": [0.8, 0.5], "technique": "plain"})
+    >>> tiled = pd.DataFrame({"accumulator_bits": [16], "accuracy": [0.79], "technique": "tile 8"})
+    >>> relief = pd.concat([plain, tiled], ignore_index=True).assign(policy="saturate")
+    >>> found = too_narrow(relief, reliefs(relief))
+    >>> found["technique"], found["accumulator_bits"], found["accuracy"]
+    ('tile 8', 16, 0.79)
     """
     least = next(row["widths"]["one"] for row in rows if (row["technique"], row["policy"]) == ("plain", "saturate"))
     there = relief[relief.accumulator_bits < (least or 0)]

@@ -30,6 +30,16 @@ def quantization(accuracy: pd.DataFrame, latency: pd.DataFrame, paired: pd.DataF
     within_float32, unlike_float32 : how many schemes' intervals overlap float32's, how many the test tells from it
     against_float32 : the row of `paired` for float32 and the recommended scheme, and whether the test tells them apart
     Accuracies and losses in percent and percentage points; a negative loss is a gain over float32.
+
+    >>> rows = {"scheme": ["float32", "a", "b"], "accuracy": [0.8, 0.8, 0.79], "p50_ms": [1.0, 0.5, 0.4]}
+    >>> table = pd.DataFrame(rows).assign(size_kb=[400, 100, 100], batch=1, speedup=[1.0, 2.0, 2.5])
+    >>> table = table.assign(ci_low=table.accuracy - 0.01, ci_high=table.accuracy + 0.01, format="qdq")
+    >>> table = table.assign(activation="uint8", granularity="channel", calibration=table.scheme)
+    >>> pairs = [("float32", "a", 1.0), ("float32", "b", 0.4), ("a", "b", 0.6)]
+    >>> paired = pd.DataFrame(pairs, columns=["first", "second", "p_holm"])
+    >>> found = quantization(table.drop(columns=["p50_ms", "speedup"]), table, paired)
+    >>> found["most_accurate"]["scheme"], found["tied"], found["recommended"]["scheme"]  # the faster of two level ones
+    ('a', ['a', 'b'], 'b')
     """
     fast = latency[latency.batch == 1][["scheme", "p50_ms", "speedup"]]
     table = accuracy.merge(fast, on="scheme")
@@ -71,6 +81,11 @@ def shared_choice(schemes: pd.DataFrame, chosen: pd.Series) -> str | None:
     """The value of a choice, such as a calibration, that all chosen schemes and no others have; None if there is none.
 
     schemes : columns format, activation, granularity, calibration; chosen : bool, by scheme
+
+    >>> schemes = pd.DataFrame({"calibration": ["minmax", "mse", "mse"], "activation": ["uint8", "uint8", "int8"]})
+    >>> schemes = schemes.assign(granularity="channel", format="qdq")
+    >>> shared_choice(schemes, pd.Series([False, True, True]))
+    'calibration mse'
     """
     for choice in ("calibration", "granularity", "activation", "format"):
         for value in schemes[choice].unique() if chosen.any() else []:
@@ -79,7 +94,7 @@ def shared_choice(schemes: pd.DataFrame, chosen: pd.Series) -> str | None:
     return None
 
 
-def choices(accuracy: pd.DataFrame, latency: pd.DataFrame) -> pd.DataFrame:
+def _choices(accuracy: pd.DataFrame, latency: pd.DataFrame) -> pd.DataFrame:
     """What each choice brings, over all others: mean accuracy (%), median latency (ms) and speed-up at batch 1."""
     table = accuracy.merge(latency[latency.batch == 1][["scheme", "p50_ms", "speedup"]], on="scheme")
     table = table[table.scheme != "float32"]
@@ -91,7 +106,7 @@ def choices(accuracy: pd.DataFrame, latency: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def sensitive_layers(sensitivity: pd.DataFrame, quant_errors: pd.DataFrame) -> dict:
+def _sensitive_layers(sensitivity: pd.DataFrame, quant_errors: pd.DataFrame) -> dict:
     """The layer whose quantization alone costs most, by accuracy and by SQNR of the logits, and the noisiest tensor."""
     scheme = sensitivity.scheme.iloc[0]
     errors = quant_errors[quant_errors.scheme == scheme]
@@ -104,7 +119,7 @@ def sensitive_layers(sensitivity: pd.DataFrame, quant_errors: pd.DataFrame) -> d
     }
 
 
-def integer(golden: pd.DataFrame) -> dict:
+def _integer(golden: pd.DataFrame) -> dict:
     """How exactly the reference kernel matches ONNX Runtime, and where it is farthest from float32.
 
     None of the latter for a network without convolutions, to which the kernel does not apply.
@@ -117,18 +132,23 @@ def integer(golden: pd.DataFrame) -> dict:
 
 
 def answers(tables: dict[str, pd.DataFrame]) -> dict[str, dict]:
-    """All facts by workload: {workload: {dataset, quantization, choices, sensitivity, integer, exactness, …}}."""
+    """All facts by workload: {workload: {dataset, quantization, choices, sensitivity, integer, exactness, …}}.
+
+    >>> from lib.report.tables import read_all
+    >>> facts = answers(read_all(Path("results/tables").glob("*.csv")))  # doctest: +SKIP
+    >>> facts["tiny_cnn_2d"]["quantization"]["recommended"]["scheme"]  # doctest: +SKIP
+    """
     facts = {}
     for workload in tables["accuracy"].workload.unique():
         own = {name: table[table.workload == workload] for name, table in tables.items() if "workload" in table}
         facts[workload] = {
             "dataset": own["accuracy"].dataset.iloc[0],
             "quantization": quantization(own["accuracy"], own["latency"], own["paired"]),
-            "choices": choices(own["accuracy"], own["latency"]),
+            "choices": _choices(own["accuracy"], own["latency"]),
             "study": study(own),
             "calibration": calibration(own["calibration_study"]),
-            "sensitivity": sensitive_layers(own["sensitivity"], own["quant_errors"]),
-            "integer": integer(own["golden"]),
+            "sensitivity": _sensitive_layers(own["sensitivity"], own["quant_errors"]),
+            "integer": _integer(own["golden"]),
             "accumulators": accumulators(own["overflow"], own["bit_growth"], own["relief"]),
             "exactness": equality(own["exactness"]),
             "requantization": fixed_point(

@@ -28,7 +28,12 @@ COMPONENTS = {
 
 
 def best_so_far(returns: pd.DataFrame, parameter: str, metric: str, others: str = "free") -> pd.Series:
-    """The least `metric` that any design with at most each value of the parameter has, by value."""
+    """The least `metric` that any design with at most each value of the parameter has, by value.
+
+    >>> returns = pd.DataFrame({"value": [64, 256, 512], "latency_ms": [4.0, 1.0, 1.5]})
+    >>> best_so_far(returns.assign(parameter="pes", others="free"), "pes", "latency_ms").to_dict()
+    {64: 4.0, 256: 1.0, 512: 1.0}
+    """
     rows = returns[(returns.parameter == parameter) & (returns.others == others)]
     return rows.set_index("value")[metric].sort_index().cummin()
 
@@ -50,7 +55,7 @@ def enough(curve: pd.Series) -> float | None:
     return least if least != values[-1] else None
 
 
-def enough_table(returns: pd.DataFrame) -> pd.DataFrame:
+def _enough_table(returns: pd.DataFrame) -> pd.DataFrame:
     """`enough` of each resource by metric, as text."""
     rows = []
     for parameter, name in PARAMETERS.items():
@@ -59,7 +64,7 @@ def enough_table(returns: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def plain(values: pd.Series) -> pd.Series:
+def _plain(values: pd.Series) -> pd.Series:
     """Values of an axis of the design space as text, 4 for 4.0."""
     return values.astype(str).str.removesuffix(".0")
 
@@ -71,9 +76,14 @@ def next_steps(steps: pd.DataFrame, minimised: str) -> dict:
     gain : the step upwards that lowers it most; None where none does
     loss : the step downwards that raises it most; None where none does
     ends : parameters at the end of their axis, of which more was not tried
+
+    >>> steps = pd.DataFrame({"parameter": ["rows", "rows"], "step": ["previous", "next"], "latency_ratio": [1.9, 0.6]})
+    >>> found = next_steps(steps.assign(value=16.0, other_value=[8.0, 32.0]), "latency_ms")
+    >>> found["gain"]["other_value"], found["gain"]["ratio"], found["loss"]["ratio"]
+    ('32', 0.6, 1.9)
     """
     ratio = steps[f"{minimised.split('_')[0]}_ratio"]
-    steps = steps.assign(ratio=ratio, value=plain(steps.value), other_value=plain(steps.other_value))
+    steps = steps.assign(ratio=ratio, value=_plain(steps.value), other_value=_plain(steps.other_value))
     up, down = (steps[steps.step == step] for step in ("next", "previous"))
     gains, losses = up[up.ratio < 1].sort_values("ratio"), down[down.ratio > 1].sort_values("ratio", ascending=False)
     return {
@@ -84,7 +94,13 @@ def next_steps(steps: pd.DataFrame, minimised: str) -> dict:
 
 
 def agreement(validation: pd.DataFrame) -> dict:
-    """How many designs and layers were compared with SCALE-Sim, how many counts differ, the ratios of DRAM reads."""
+    """How many designs and layers were compared with SCALE-Sim, how many counts differ, the ratios of DRAM reads.
+
+    >>> validation = pd.DataFrame({"origin": ["grid", "pareto"], "layers": [4, 0], "reason": ["", "no result"]})
+    >>> found = agreement(validation.assign(cycles_differing=[0, None], dram_read_ratio=[0.9, None]))
+    >>> found["layers"], found["differing"], len(found["failed"])
+    (4, 0, 1)
+    """
     compared = validation[validation.reason == ""]
     return {
         "grid": int((compared.origin == "grid").sum()),
@@ -99,7 +115,13 @@ def agreement(validation: pd.DataFrame) -> dict:
 
 
 def mappings(mapping: pd.DataFrame) -> pd.DataFrame:
-    """Latency and energy of the network as each tool maps it, over ours, by tool, design and objective."""
+    """Latency and energy of the network as each tool maps it, over ours, by tool, design and objective.
+
+    >>> mapping = pd.DataFrame({"latency_cycles": [10, 20], "ours_latency_cycles": [20, 20], "energy_pj": [3.0, 3.0]})
+    >>> mapping = mapping.assign(ours_energy_pj=3.0, tool="ZigZag", design="8x8_ws_16kb", objective="EDP", reason="")
+    >>> mappings(mapping)[["tool", "latency_ratio", "energy_ratio"]].values.tolist()
+    [['ZigZag', 0.75, 1.0]]
+    """
     sums = ["latency_cycles", "ours_latency_cycles", "energy_pj", "ours_energy_pj"]
     found = mapping[mapping.reason == ""]
     total = found.groupby(["tool", "design", "objective"], sort=False)[sums].sum().reset_index()
@@ -110,7 +132,13 @@ def mappings(mapping: pd.DataFrame) -> pd.DataFrame:
 
 
 def left_out(coverage: pd.DataFrame) -> dict:
-    """Operators that do not run on the array, their share of the known MACs, and those whose MACs are unknown."""
+    """Operators that do not run on the array, their share of the known MACs, and those whose MACs are unknown.
+
+    >>> rows = {"operator": ["Conv", "Einsum"], "macs": [900, 100], "mac_share": [0.9, 0.1]}
+    >>> found = left_out(pd.DataFrame(rows | {"runs": ["array", "not on the array"]}))
+    >>> found["operators"], found["mac_share"].item(), found["unknown"]
+    (['Einsum'], 0.1, [])
+    """
     elsewhere = coverage[coverage.runs != "array"]
     return {
         "operators": elsewhere.operator.tolist(),
@@ -119,7 +147,7 @@ def left_out(coverage: pd.DataFrame) -> dict:
     }
 
 
-def recommendation(best: pd.Series, layers: pd.DataFrame, steps: pd.DataFrame) -> dict:
+def _recommendation(best: pd.Series, layers: pd.DataFrame, steps: pd.DataFrame) -> dict:
     """The design, the layer that takes most of its time, the layers that wait for DRAM, its energy, the next steps.
 
     layers, steps : the tables bottlenecks and design_sensitivity for this design
@@ -136,17 +164,17 @@ def recommendation(best: pd.Series, layers: pd.DataFrame, steps: pd.DataFrame) -
     }
 
 
-def architecture(tables: dict[str, pd.DataFrame]) -> dict:
+def _architecture(tables: dict[str, pd.DataFrame]) -> dict:
     """All facts about the designs of one network, from its own rows; `best` is None where no constraint is met."""
     winners, front = tables["winners"], tables["pareto"]
     met = winners[winners.reason == ""]
     facts = {
-        "winners": met.assign(clock_mhz=plain(met.clock_mhz), dram_gb_per_s=plain(met.dram_gb_per_s)),
+        "winners": met.assign(clock_mhz=_plain(met.clock_mhz), dram_gb_per_s=_plain(met.dram_gb_per_s)),
         "missed": winners[winners.reason != ""],
         "front": front,
         "fastest": front.loc[front.latency_ms.idxmin()].to_dict(),
         "leanest": front.loc[front.energy_uj.idxmin()].to_dict(),
-        "enough": enough_table(tables["returns"]),
+        "enough": _enough_table(tables["returns"]),
         "agreement": agreement(tables["validation"]) if len(tables["validation"]) else None,
         "mappings": mappings(tables["mapping"]),
         "left_out": left_out(tables["coverage"]),
@@ -155,14 +183,19 @@ def architecture(tables: dict[str, pd.DataFrame]) -> dict:
     if len(met):
         best = met.iloc[0]
         layers, steps = tables["bottlenecks"], tables["design_sensitivity"]
-        facts |= recommendation(best, *(rows[rows.constraint == best.constraint] for rows in (layers, steps)))
+        facts |= _recommendation(best, *(rows[rows.constraint == best.constraint] for rows in (layers, steps)))
     return facts
 
 
 def architectures(tables: dict[str, pd.DataFrame]) -> dict[str, dict]:
-    """Facts by what they are about, "tiny_cnn_2d on CIFAR-10" or, for a network without data, "resnet18"."""
+    """Facts by what they are about, "tiny_cnn_2d on CIFAR-10" or, for a network without data, "resnet18".
+
+    >>> from lib.report.tables import read_all
+    >>> facts = architectures(read_all(Path("results/tables").glob("*.csv")))  # doctest: +SKIP
+    >>> facts["tiny_cnn_2d on CIFAR-10"]["best"]["design"]  # doctest: +SKIP
+    """
     ours = ("winners", "pareto", "returns", "validation", "mapping", "coverage", "bottlenecks", "design_sensitivity")
     return {
-        about: architecture({name: tables[name][tables[name].workload == part.workload.iloc[0]] for name in ours})
+        about: _architecture({name: tables[name][tables[name].workload == part.workload.iloc[0]] for name in ours})
         for about, part in facets(tables["winners"]).items()
     }

@@ -30,6 +30,10 @@ def enough(table: pd.DataFrame) -> int | None:
 
     table : of `draws`, one calibration and width. As good: the whole interval is at most ENOUGH_POINTS below the mean
     with the most samples.
+
+    >>> table = pd.DataFrame({"calibration_samples": [8, 32, 512], "low": [78.0, 79.8, 79.9]})
+    >>> enough(table.assign(mean=[79.0, 79.9, 80.0]))
+    32
     """
     most = table.loc[table.calibration_samples.idxmax(), "mean"]
     found = None
@@ -47,6 +51,13 @@ def calibration(study: pd.DataFrame) -> dict:
         single draws of the fewest and of the most samples scatter [points], how many samples are enough (or "more")
     widths : {activation bits: {best, worst, level, spoiled}}; level : calibrations whose interval overlaps the best
         one's; spoiled : those that beyond doubt do worse with the most samples than with the fewest
+
+    >>> rows = [(name, 8, samples, seed) for name in ("minmax", "mse") for samples in (8, 512) for seed in (1, 2)]
+    >>> study = pd.DataFrame(rows, columns=["calibration", "activation_bits", "calibration_samples", "seed"])
+    >>> study["accuracy"] = [0.70, 0.70, 0.75, 0.75, 0.79, 0.79, 0.80, 0.80]
+    >>> found = calibration(study)
+    >>> found["widths"][8]["best"]["calibration"], found["by_method"].enough_samples.tolist()
+    ('mse', ['512', '512'])
     """
     table = draws(study)
     counts = table.calibration_samples

@@ -26,7 +26,11 @@ def parse(dot: str) -> nx.DiGraph:
 
 
 def layout(graph: nx.DiGraph) -> dict[str, tuple[float, float]]:
-    """Place of each rule: as late as the rules that read from it allow, and near them (barycentres, Sugiyama 1981)."""
+    """Place of each rule: as late as the rules that read from it allow, and near them (barycentres, Sugiyama 1981).
+
+    >>> layout(nx.DiGraph([("train", "quantize"), ("quantize", "report"), ("train", "report")]))
+    {'report': (0, 0.0), 'quantize': (-1, 0.0), 'train': (-2, 0.0)}
+    """
     place: dict[str, tuple[float, float]] = {}
     for x, layer in enumerate(nx.topological_generations(graph.reverse())):
         after = {rule: [place[target][1] for target in graph.successors(rule)] for rule in sorted(layer)}
@@ -40,6 +44,12 @@ def draw(graph: nx.DiGraph, stages: dict[str, str], datasets: str) -> Figure:
     """Rules as boxes from left to right, coloured by stage; arrows implied by others are left out.
 
     stages : stage of each rule; datasets : what the workflow runs on, for the title
+
+    >>> graph = nx.DiGraph([("train", "quantize"), ("quantize", "report"), ("train", "report")])
+    >>> figure = draw(graph, {"train": "model", "quantize": "quant", "report": "report"}, "CIFAR-10")
+    >>> sorted(text.get_text() for text in figure.axes[0].texts if text.get_text())
+    ['quantize', 'report', 'train']
+    >>> plt.close(figure)
     """
     style.apply()
     reduced = nx.transitive_reduction(graph)

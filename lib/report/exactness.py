@@ -10,6 +10,12 @@ def equality(exactness: pd.DataFrame) -> dict:
 
     by_kind : one row per format, activation and granularity, calibrations together: elements compared and differing,
         and the same of a default session's logits and of all tensors without graph optimizations
+
+    >>> rows = [("matched", "conv", 0), ("matched", "fc", 0), ("default", "fc", 3), ("unfused", "conv", 2)]
+    >>> table = pd.DataFrame(rows, columns=["configuration", "tensor", "differing"]).assign(elements=10, samples=5)
+    >>> found = equality(table.assign(scheme="qdq_int8_channel_minmax", session_option="default"))
+    >>> found["elements"], found["differing"], found["inconsistent_default"]
+    (20, 0, ['qdq_int8_channel_minmax'])
     """
     parts = dict(list(exactness.groupby("configuration")))
     matched = parts["matched"]
@@ -41,6 +47,12 @@ def without_vnni(pairwise: pd.DataFrame) -> dict:
         None where no layer changes any
     cured : whether weights of 7 bits leave no pair that can saturate, and measured no accumulator that differs;
         cure_points : by how many percentage points they change the accuracy of exact sums, over the schemes
+
+    >>> rows = {"reduce_range": [False, False, True], "layer": ["all", "conv", "all"], "saturable_pairs": [9, 9, 0]}
+    >>> table = pd.DataFrame(rows | {"differing_accumulators": [7, 7, 0], "differing_classes": [2, 2, 0]})
+    >>> found = without_vnni(table.assign(scheme="a", samples=100, exact_accuracy=[0.8, 0.8, 0.79]))
+    >>> found["responsible"]["layer"], found["cured"]
+    ('conv', True)
     """
     whole = pairwise[pairwise.layer == "all"]
     full, reduced = whole[~whole.reduce_range], whole[whole.reduce_range]

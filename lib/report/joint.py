@@ -16,6 +16,14 @@ def corners(joint: pd.DataFrame, accuracy: pd.DataFrame) -> dict:
     cheaper : of fits those less accurate beyond doubt that beat all more accurate ones, each another step down
     point : the best design that loses at most one point against `take`, which it may be itself
     plain : the best design in the widths of ONNX Runtime; is_plain : whether `take` has these widths
+
+    >>> rows = {"accumulator_bits": [32, 18, 16], "accuracy": [0.79, 0.785, 0.5], "energy_uj": [10.0, 9.0, 8.0]}
+    >>> table = pd.DataFrame(rows).assign(latency_ms=1.0, on_front=True)
+    >>> table = table.assign(activation_bits=8, weight_bits=8, requantization="float32")
+    >>> table = table.assign(ci_low=table.accuracy - 0.01, ci_high=table.accuracy + 0.01)
+    >>> found = corners(table, pd.DataFrame({"scheme": ["float32"], "accuracy": [0.8]}))
+    >>> {name: int(found[name].accumulator_bits) for name in ("most_accurate", "take", "plain")}
+    {'most_accurate': 32, 'take': 18, 'plain': 32}
     """
     table = joint.assign(edp_uj_ms=joint.energy_uj * joint.latency_ms).sort_values("edp_uj_ms", kind="stable")
     fits = table.drop_duplicates(WIDTHS)

@@ -20,7 +20,7 @@ TECHNIQUES = {
 NAIVE = "naive"
 
 
-def main_variant(bit_widths: pd.DataFrame) -> pd.DataFrame:
+def _main_variant(bit_widths: pd.DataFrame) -> pd.DataFrame:
     """The rows of the variant MAIN."""
     return bit_widths[(bit_widths[list(MAIN)] == pd.Series(MAIN)).all(axis=1)]
 
@@ -29,18 +29,24 @@ def reach(bit_widths: pd.DataFrame, low_bit: pd.DataFrame) -> dict[str, dict[flo
     """By method and limit (points) the measured widths of fewest bit products that lose no more, as a row or None.
 
     The better techniques count with what naive PTQ reaches, which is their simplest case.
+
+    >>> naive = pd.DataFrame({"weight_bits": [8, 4], "activation_bits": 8, "loss_points": [0.1, 2.8], **MAIN})
+    >>> better = pd.DataFrame({"weight_bits": [4, 2], "activation_bits": 8, "loss_points": [0.4, 0.2]})
+    >>> found = reach(naive, better.assign(trained=[False, True]))
+    >>> {method: int(limits[0.5]["weight_bits"]) for method, limits in found.items()}
+    {'naive PTQ': 8, 'better PTQ': 4, 'QAT': 2}
     """
     trained = low_bit.trained.astype(bool)
-    naive = main_variant(bit_widths)
+    naive = _main_variant(bit_widths)
     methods = {"naive PTQ": naive, "better PTQ": pd.concat([naive, low_bit[~trained]]), "QAT": low_bit[trained]}
     return {
-        method: {limit: fewest_bits(rows, limit) for limit in LIMITS_POINTS}
+        method: {limit: _fewest_bits(rows, limit) for limit in LIMITS_POINTS}
         for method, rows in methods.items()
         if len(rows)
     }
 
 
-def fewest_bits(rows: pd.DataFrame, limit: float) -> dict | None:
+def _fewest_bits(rows: pd.DataFrame, limit: float) -> dict | None:
     """The row with the fewest bit products per multiplication that loses at most `limit` points; None if none does."""
     # Rounded, because a difference of two shares is not exact and 0.5 points must count as 0.5 points.
     kept = rows[rows.loss_points.round(9) <= limit]
@@ -48,7 +54,7 @@ def fewest_bits(rows: pd.DataFrame, limit: float) -> dict | None:
     return order.iloc[0].to_dict() if len(order) else None
 
 
-def techniques(low_bit: pd.DataFrame) -> pd.DataFrame:
+def _techniques(low_bit: pd.DataFrame) -> pd.DataFrame:
     """Which technique each recipe uses: one column of booleans each."""
     return pd.DataFrame({name: low_bit[column] == value for name, (column, value) in TECHNIQUES.items()})
 
@@ -57,9 +63,14 @@ def gains(low_bit: pd.DataFrame) -> pd.DataFrame:
     """Points of accuracy that each technique saves, by widths, from pairs of recipes that differ in it alone.
 
     first_points : beside the fewest others; last_points : beside the most others that it was measured with
+
+    >>> low_bit = pd.DataFrame({"weight_range": ["minmax", "mse", "mse"], "rounding": [*["nearest"] * 2, "learned"]})
+    >>> low_bit = low_bit.assign(weight_bits=4, activation_bits=4, equalized=False, bias_corrected=False, trained=False)
+    >>> gains(low_bit.assign(loss_points=[5.0, 4.0, 1.5]))[["technique", "first_points"]].values.tolist()
+    [['MSE ranges', 1.0], ['learned rounding', 2.5]]
     """
     rows = low_bit[~low_bit.trained.astype(bool)]
-    rows = rows[[*WIDTHS, "loss_points"]].join(techniques(rows))
+    rows = rows[[*WIDTHS, "loss_points"]].join(_techniques(rows))
     found = []
     for technique in TECHNIQUES:
         others = [name for name in TECHNIQUES if name != technique]
@@ -79,8 +90,15 @@ def recipes(low_bit: pd.DataFrame, library: pd.DataFrame) -> pd.DataFrame:
 
     The interval counts the samples that only one of float32 and the model gets right; of the public library, of which
     nothing but the accuracy is known, it is that of the accuracy.
+
+    >>> low_bit = pd.DataFrame({"weight_range": ["minmax", "mse"], "rounding": ["nearest", "learned"], "samples": 1000})
+    >>> low_bit = low_bit.assign(weight_bits=4, activation_bits=4, equalized=False, bias_corrected=False, trained=False)
+    >>> low_bit = low_bit.assign(workload="net", dataset="data", only_float32_right=[55, 20], only_this_right=5)
+    >>> found = recipes(low_bit.assign(loss_points=[5.0, 1.5]), library=pd.DataFrame())
+    >>> found[["recipe", "loss_points", "loss_low", "loss_high"]].round(2).values.tolist()
+    [['naive', 5.0, 3.51, 6.49], ['MSE ranges + learned rounding', 1.5, 0.52, 2.48]]
     """
-    trained, used = low_bit.trained.astype(bool), techniques(low_bit)
+    trained, used = low_bit.trained.astype(bool), _techniques(low_bit)
     names = [" + ".join(compress(TECHNIQUES, row)) or NAIVE for row in used.itertuples(index=False)]
     kinds = np.where(trained, "QAT", "PTQ")
     low, high = paired_difference(low_bit.only_float32_right, low_bit.only_this_right, low_bit.samples)
@@ -97,13 +115,13 @@ def recipes(low_bit: pd.DataFrame, library: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([ours[columns], theirs[columns]], ignore_index=True)
 
 
-def losses(low_bit: pd.DataFrame, library: pd.DataFrame) -> pd.DataFrame:
+def _losses(low_bit: pd.DataFrame, library: pd.DataFrame) -> pd.DataFrame:
     """Points lost by recipe (rows, in the table's order) and pair of widths (columns); NaN where not measured."""
     table = recipes(low_bit, library)
     return table.pivot(index="recipe", columns=WIDTHS, values="loss_points").reindex(table.recipe.unique())
 
 
-def standing(row: dict | None, other: dict | None) -> str | None:
+def _standing(row: dict | None, other: dict | None) -> str | None:
     """Whether a model is "ahead of", "behind" or "level with" another: level where their intervals overlap."""
     if row is None or other is None:
         return None
@@ -112,7 +130,7 @@ def standing(row: dict | None, other: dict | None) -> str | None:
     return "ahead of" if row["loss_points"] < other["loss_points"] else "behind"
 
 
-def most_accurate(rows: pd.DataFrame) -> dict | None:
+def _most_accurate(rows: pd.DataFrame) -> dict | None:
     """The row of least loss, None of no rows."""
     return rows.loc[rows.loss_points.idxmin()].to_dict() if len(rows) else None
 
@@ -123,32 +141,45 @@ def contests(low_bit: pd.DataFrame, library: pd.DataFrame) -> list[dict]:
     level : recipes of PTQ whose interval overlaps that of the best, itself included
     take : of these the one of fewest techniques, of several the most accurate
     naive_standing, qat_standing, library_standing : how these stand to the best PTQ, see `standing`
+
+    >>> low_bit = pd.DataFrame({"weight_range": ["minmax", "mse"], "rounding": ["nearest", "learned"], "samples": 1000})
+    >>> low_bit = low_bit.assign(weight_bits=4, activation_bits=4, equalized=False, bias_corrected=False, trained=False)
+    >>> low_bit = low_bit.assign(workload="net", dataset="data", only_float32_right=[55, 20], only_this_right=5)
+    >>> (found,) = contests(low_bit.assign(loss_points=[5.0, 1.5]), library=pd.DataFrame())
+    >>> found["take"]["recipe"], found["naive_standing"], found["qat_standing"]
+    ('MSE ranges + learned rounding', 'behind', None)
     """
     found = []
     for widths, part in recipes(low_bit, library).groupby(WIDTHS, sort=False):
         ptq = part[part.kind == "PTQ"]
-        best = most_accurate(ptq)
+        best = _most_accurate(ptq)
         level = ptq[ptq.loss_low <= best["loss_high"]] if best else ptq
         rivals = {
-            "naive": most_accurate(ptq[ptq.recipe == NAIVE]),
-            "qat": most_accurate(part[part.kind == "QAT"]),
-            "library": most_accurate(part[part.kind == "library"]),
+            "naive": _most_accurate(ptq[ptq.recipe == NAIVE]),
+            "qat": _most_accurate(part[part.kind == "QAT"]),
+            "library": _most_accurate(part[part.kind == "library"]),
         }
         found.append(
             dict(zip(WIDTHS, widths, strict=True))
             | {"best": best, "level": level.recipe.tolist()}
-            | {"take": most_accurate(level[level.techniques == level.techniques.min()])}
+            | {"take": _most_accurate(level[level.techniques == level.techniques.min()])}
             | rivals
-            | {f"{name}_standing": standing(row, best) for name, row in rivals.items()}
+            | {f"{name}_standing": _standing(row, best) for name, row in rivals.items()}
         )
     return found
 
 
 def study(own: dict[str, pd.DataFrame]) -> dict:
-    """All facts of the quantization study for one workload; what was not measured for it is None or empty."""
+    """All facts of the quantization study for one workload; what was not measured for it is None or empty.
+
+    >>> from lib.report.tables import read_all
+    >>> tables = read_all(Path("results/tables").glob("*.csv"))  # doctest: +SKIP
+    >>> own = {name: table[table.workload == "tiny_cnn_2d"] for name, table in tables.items()}  # doctest: +SKIP
+    >>> study(own)["sensitive"]["weight"]["layer"]  # doctest: +SKIP
+    """
     return {
         "reach": reach(own["bit_widths"], own["low_bit"]),
-        "losses": losses(own["low_bit"], own["library"]),
+        "losses": _losses(own["low_bit"], own["library"]),
         "gains": gains(own["low_bit"]),
         "contests": contests(own["low_bit"], own["library"]),
         "sensitive": sensitive(own["bit_sensitivity"]),

@@ -6,7 +6,12 @@ ROUNDINGS = {"fixed": "one rounding", "gemmlowp": "two roundings"}
 
 
 def narrowest(table: pd.DataFrame, holds: pd.Series) -> int | None:
-    """The smallest multiplier_bits of the table where `holds`, as it must for all wider ones; None if it never does."""
+    """The smallest multiplier_bits of the table where `holds`, as it must for all wider ones; None if it never does.
+
+    >>> table = pd.DataFrame({"layer": ["a", "b"] * 3, "multiplier_bits": [31, 31, 16, 16, 8, 8]})
+    >>> narrowest(table, holds=pd.Series([True, True, True, True, True, False]))
+    16
+    """
     by_width = holds.groupby(table.multiplier_bits).all().sort_index(ascending=False)
     kept = by_width.index[by_width.cummin()]
     return int(kept.min()) if len(kept) else None
@@ -22,6 +27,14 @@ def fixed_point(layers: pd.DataFrame, accuracy: pd.DataFrame, schemes: pd.DataFr
         rounding is cheaper than two. None where no width does.
     by_layer : the first two widths of each layer alone
     by_kind : how many schemes of a kind equal ONNX Runtime with the widest multiplier
+
+    >>> modes = {"mode": ["float32", "fixed31", "gemmlowp31", "power_of_two"], "multiplier_bits": [24, 31, 31, 1]}
+    >>> modes = pd.DataFrame(modes | {"rounding": ["float32", "fixed", "gemmlowp", "power_of_two"]})
+    >>> layers = modes[1:].assign(layer="fc", reachable=1000, differing=[0, 4, 900], max_steps=[0, 1, 70])
+    >>> schemes = layers.assign(scheme="qdq_uint8_channel_minmax")
+    >>> found = fixed_point(layers, modes.assign(accuracy=[0.8, 0.8, 0.8, 0.5]), schemes)
+    >>> found["narrowest"]["fixed"]["equal"], found["narrowest"]["gemmlowp"]["equal"], found["recommended"]["rounding"]
+    (31, None, 'fixed')
     """
     float32 = accuracy[accuracy["mode"] == "float32"].iloc[0]
     # Rounded, because a difference of two shares is not exact and 0.1 point must count as 0.1 point.
@@ -50,12 +63,12 @@ def fixed_point(layers: pd.DataFrame, accuracy: pd.DataFrame, schemes: pd.DataFr
         "widest": {rounding: modes.loc[f"{rounding}{widest}"].to_dict() for rounding in ROUNDINGS},
         "power_of_two": modes.loc["power_of_two"].to_dict(),
         "float32": float32.to_dict(),
-        "by_layer": by_layer(layers),
+        "by_layer": _by_layer(layers),
         "by_kind": by_kind(schemes),
     }
 
 
-def by_layer(layers: pd.DataFrame) -> pd.DataFrame:
+def _by_layer(layers: pd.DataFrame) -> pd.DataFrame:
     """One row per layer: narrowest multipliers that are equal and one step off, per rounding; "–" where none is."""
     rows = []
     for layer, part in layers.groupby("layer", sort=False):
@@ -69,7 +82,13 @@ def by_layer(layers: pd.DataFrame) -> pd.DataFrame:
 
 
 def by_kind(schemes: pd.DataFrame) -> pd.DataFrame:
-    """One row per activation type and weight granularity: schemes that are equal everywhere, and differing values."""
+    """One row per activation type and weight granularity: schemes that are equal everywhere, and differing values.
+
+    >>> schemes = pd.DataFrame({"scheme": ["qdq_uint8_tensor_mse", "qdq_uint8_tensor_minmax"], "differing": [0, 5]})
+    >>> found = by_kind(pd.concat([schemes.assign(rounding=rounding) for rounding in ROUNDINGS]))
+    >>> found[["granularity", "schemes", "equal, one rounding", "differing values, one rounding"]].values.tolist()
+    [['tensor', 2, 1, '0 … 5']]
+    """
     names = schemes.scheme.str.split("_", expand=True)
     kinds = schemes.assign(activation=names[1], granularity=names[2]).groupby(["activation", "granularity"], sort=False)
     rows = []

@@ -17,7 +17,12 @@ PROXIES = {
 
 
 def needed_bits(rows: pd.DataFrame) -> pd.Series:
-    """Fewest bits of each layer, all wider ones alike, at which it alone costs at most KEPT_POINTS; NaN if none do."""
+    """Fewest bits of each layer, all wider ones alike, at which it alone costs at most KEPT_POINTS; NaN if none do.
+
+    >>> rows = pd.DataFrame({"layer": ["a", "a", "b", "b"], "bits": [8, 4, 8, 4], "drop_points": [0.0, 0.4, 0.1, 3.0]})
+    >>> needed_bits(rows).to_dict()
+    {'a': 4, 'b': 8}
+    """
     rows = rows.sort_values("bits", ascending=False, kind="stable")
     # Rounded, because a difference of two shares is not exact.
     holds = (rows.drop_points.round(9) <= KEPT_POINTS).groupby(rows.layer, sort=False).cummin()
@@ -30,6 +35,12 @@ def sensitive(bit_sensitivity: pd.DataFrame) -> dict[str, dict]:
     needs : fewest bits of each layer; bits, others_bits : those of this layer and the median of the others
     reasons : property, value and median of all layers, where its outliers or its range are larger than any other
         layer's, or its weights fewer
+
+    >>> rows = pd.DataFrame({"layer": ["a", "a", "b", "b"], "bits": [8, 4, 8, 4], "drop_points": [0.0, 0.4, 0.1, 3.0]})
+    >>> rows = rows.assign(kind="weight", tensor=rows.layer, outliers=[3.0, 3.0, 8.0, 8.0], range=1.0, parameters=90)
+    >>> found = sensitive(rows)["weight"]
+    >>> found["layer"], int(found["bits"]), [reason["property"] for reason in found["reasons"]]
+    ('b', 8, ['outliers'])
     """
     found = {}
     # Layers that multiply the same tensor share its rows; the first of them stands for all.
@@ -59,7 +70,13 @@ def sensitive(bit_sensitivity: pd.DataFrame) -> dict[str, dict]:
 
 
 def predictors(proxies: pd.DataFrame) -> dict[str, list[dict]]:
-    """The proxies of each kind with their name and rank correlation to measured sensitivity, the strongest first."""
+    """The proxies of each kind with their name and rank correlation to measured sensitivity, the strongest first.
+
+    >>> rows = [("weight", "outliers", 0.4), ("weight", "sqnr_db", -0.9), ("weight", "hessian", None)]
+    >>> found = predictors(pd.DataFrame(rows, columns=["kind", "proxy", "spearman"]))
+    >>> [(row["name"], row["spearman"]) for row in found["weight"]]
+    [('SQNR of the logits', -0.9), ('outliers', 0.4)]
+    """
     table = proxies.dropna(subset="spearman")
     table = table.assign(name=table.proxy.map(PROXIES), strength=table.spearman.abs())
     order = table.sort_values("strength", ascending=False, kind="stable")
@@ -72,6 +89,12 @@ def savings(mixed_precision: pd.DataFrame) -> pd.DataFrame:
     columns objective, limit_points, uniform, mixed (costs), uniform_assignment, mixed_assignment, uniform_loss_points,
     mixed_loss_points, saved (share of the uniform cost; at most 0 where mixing saves nothing). Limits that uniform or
     mixed widths do not keep have no row.
+
+    >>> rows = {"assignment": ["all:8", "all:6", "a:8 b:4"], "weight_kb": [80, 60, 45], "loss_points": [0.0, 0.4, 0.3]}
+    >>> table = pd.DataFrame(rows).assign(origin=["uniform", "uniform", "mixed"], objective=["", "", "size"])
+    >>> found = savings(table.assign(bit_operations=1.0))
+    >>> found[["objective", "limit_points", "uniform_assignment", "mixed_assignment", "saved"]].values[0].tolist()
+    ['size', 0.5, 'W6', 'a:8 b:4', 0.25]
     """
     rows = []
     for objective, cost in COSTS.items():
@@ -94,6 +117,12 @@ def folding(folding: pd.DataFrame) -> pd.DataFrame:
     """By stage: the layer whose channels differ most, their spread, and the mean SQNR (dB) of 4-bit weights.
 
     columns stage, layer, spread, median_spread, sqnr_db_tensor, sqnr_db_channel; empty where nothing was measured
+
+    >>> rows = [("exported", "conv1", 4.0, 20.0), ("exported", "conv2", 2.0, 22.0), ("folded", "conv1", 9.0, 15.0)]
+    >>> table = pd.DataFrame(rows, columns=["stage", "layer", "spread", "sqnr_db_tensor"])
+    >>> found = folding(table.assign(bits=4, sqnr_db_channel=25.0))
+    >>> found[["stage", "layer", "spread", "sqnr_db_tensor"]].values.tolist()
+    [['exported', 'conv1', 4.0, 21.0], ['folded', 'conv1', 9.0, 15.0]]
     """
     rows = []
     for stage, part in folding[folding.bits == folding.bits.min()].groupby("stage", sort=False):

@@ -31,7 +31,12 @@ DPI = 130
 
 
 def apply() -> None:
-    """Set the theme for all figures drawn from now on."""
+    """Set the theme for all figures drawn from now on.
+
+    >>> apply()
+    >>> matplotlib.rcParams["axes.titlesize"], matplotlib.rcParams["legend.frameon"]
+    (11.0, False)
+    """
     sns.set_theme(
         style="whitegrid",
         palette="colorblind",
@@ -53,7 +58,12 @@ def apply() -> None:
 
 
 def facets(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """The table's parts by what they are about, e.g. "tiny_cnn_2d on CIFAR-10" or "resnet18", in the table's order."""
+    """The table's parts by what they are about, e.g. "tiny_cnn_2d on CIFAR-10" or "resnet18", in the table's order.
+
+    >>> table = pd.DataFrame({"workload": ["net", "resnet18"], "dataset": ["CIFAR-10", "no data"], "macs": [1, 2]})
+    >>> list(facets(table))
+    ['net on CIFAR-10', 'resnet18']
+    """
     groups = frame.groupby(["workload", "dataset"], sort=False)
     return {
         workload if dataset == "no data" else f"{workload} on {dataset}": part for (workload, dataset), part in groups
@@ -63,7 +73,13 @@ def facets(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
 def panels(
     rows: int, columns: int, width: float = 4.2, height: float = 3.2, **options
 ) -> tuple[Figure, list[list[Axes]]]:
-    """A grid of axes, always two-dimensional; size of one panel in inches."""
+    """A grid of axes, always two-dimensional; size of one panel in inches.
+
+    >>> figure, axes = panels(rows=2, columns=3)
+    >>> len(axes), len(axes[0]), figure.get_size_inches().round(1).tolist()
+    (2, 3, [12.6, 7.1])
+    >>> plt.close(figure)
+    """
     figure, axes = plt.subplots(
         rows, columns, figsize=(max(width * columns, 6.5), height * rows + 0.7), squeeze=False, **options
     )
@@ -71,7 +87,13 @@ def panels(
 
 
 def tiles(count: int, width: float = 4.6, height: float = 3.2, **options) -> tuple[Figure, list[Axes]]:
-    """`count` axes in rows of two, none left over; size of one in inches."""
+    """`count` axes in rows of two, none left over; size of one in inches.
+
+    >>> figure, axes = tiles(3)
+    >>> len(axes), len(figure.axes)
+    (3, 3)
+    >>> plt.close(figure)
+    """
     figure, axes = panels(-(-count // 2), min(count, 2), width, height, **options)
     places = [panel for row in axes for panel in row]
     for empty in places[count:]:
@@ -80,14 +102,30 @@ def tiles(count: int, width: float = 4.6, height: float = 3.2, **options) -> tup
 
 
 def legend_below(figure: Figure, axes: Axes, title: str | None = None, columns: int = 6) -> None:
-    """One legend for the whole figure, from the labelled artists of `axes`, under the panels."""
+    """One legend for the whole figure, from the labelled artists of `axes`, under the panels.
+
+    >>> figure, (axes,) = tiles(1)
+    >>> _ = axes.plot([1, 2], label="measured")
+    >>> legend_below(figure, axes)
+    >>> [text.get_text() for text in figure.legends[0].get_texts()]
+    ['measured']
+    >>> plt.close(figure)
+    """
     handles, labels = axes.get_legend_handles_labels()
     unique = dict(zip(labels, handles, strict=True))
     figure.legend(unique.values(), unique.keys(), title=title, loc="outside lower center", ncols=columns)
 
 
 def save(figure: Figure, path: str | Path) -> None:
-    """Write the figure as PNG, the same bytes for the same data: without date and software version."""
+    """Write the figure as PNG, the same bytes for the same data: without date and software version.
+
+    >>> import tempfile
+    >>> figure, _ = tiles(1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(figure, f"{folder}/figure.png")
+    ...     Path(folder, "figure.png").read_bytes()[1:4]
+    b'PNG'
+    """
     with whole(path) as temporary:
         figure.savefig(temporary, dpi=DPI, metadata={"Software": None})
     plt.close(figure)
