@@ -26,8 +26,12 @@ def narrowest(curve: pd.DataFrame, full: float) -> Widths:
     return widths
 
 
-def _widest_accuracy(table: pd.DataFrame) -> float:
-    """Accuracy at the widest accumulator measured, with which the others are compared."""
+def widest_accuracy(table: pd.DataFrame) -> float:
+    """Accuracy at the widest accumulator measured, with which the others are compared.
+
+    >>> widest_accuracy(pd.DataFrame({"accumulator_bits": [16, 32, 17], "accuracy": [0.4, 0.79, 0.7]}))
+    0.79
+    """
     return table.loc[table.accumulator_bits.idxmax()].accuracy
 
 
@@ -46,7 +50,7 @@ def overflow_policies(overflow: pd.DataFrame) -> dict:
     >>> found["narrowest"]["wrap"], found["limiting"], found["gap"]["bits"], round(found["gap"]["points"])
     ({'none': 32, 'tenth': 32, 'one': 32}, {'saturate': {'bits': 32, 'layers': ['conv']}}, 16, 40)
     """
-    full = _widest_accuracy(overflow)
+    full = widest_accuracy(overflow)
     network, layers = overflow[overflow.layer == "all"], overflow[overflow.layer != "all"]
     limiting = {}
     for policy, table in layers.groupby("policy"):
@@ -75,7 +79,7 @@ def reliefs(relief: pd.DataFrame) -> list[dict]:
     >>> reliefs(pd.concat([plain, tiled], ignore_index=True).assign(policy="saturate"))[1]["saved"]
     {'none': 2, 'tenth': 2, 'one': 2}
     """
-    full = _widest_accuracy(relief)
+    full = widest_accuracy(relief)
     plain = relief[(relief.technique == "plain") & (relief.policy == "saturate")]
     base = narrowest(plain, full)
     rows = []

@@ -64,8 +64,12 @@ def _enough_table(returns: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _plain(values: pd.Series) -> pd.Series:
-    """Values of an axis of the design space as text, 4 for 4.0."""
+def plain(values: pd.Series) -> pd.Series:
+    """Values of an axis of the design space as text, 4 for 4.0.
+
+    >>> plain(pd.Series([0.5, 4.0])).tolist()
+    ['0.5', '4']
+    """
     return values.astype(str).str.removesuffix(".0")
 
 
@@ -83,7 +87,7 @@ def next_steps(steps: pd.DataFrame, minimised: str) -> dict:
     ('32', 0.6, 1.9)
     """
     ratio = steps[f"{minimised.split('_')[0]}_ratio"]
-    steps = steps.assign(ratio=ratio, value=_plain(steps.value), other_value=_plain(steps.other_value))
+    steps = steps.assign(ratio=ratio, value=plain(steps.value), other_value=plain(steps.other_value))
     up, down = (steps[steps.step == step] for step in ("next", "previous"))
     gains, losses = up[up.ratio < 1].sort_values("ratio"), down[down.ratio > 1].sort_values("ratio", ascending=False)
     return {
@@ -169,7 +173,7 @@ def _architecture(tables: dict[str, pd.DataFrame]) -> dict:
     winners, front = tables["winners"], tables["pareto"]
     met = winners[winners.reason == ""]
     facts = {
-        "winners": met.assign(clock_mhz=_plain(met.clock_mhz), dram_gb_per_s=_plain(met.dram_gb_per_s)),
+        "winners": met.assign(clock_mhz=plain(met.clock_mhz), dram_gb_per_s=plain(met.dram_gb_per_s)),
         "missed": winners[winners.reason != ""],
         "front": front,
         "fastest": front.loc[front.latency_ms.idxmin()].to_dict(),

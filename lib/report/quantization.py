@@ -20,8 +20,13 @@ TECHNIQUES = {
 NAIVE = "naive"
 
 
-def _main_variant(bit_widths: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the variant MAIN."""
+def main_variant(bit_widths: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the variant MAIN.
+
+    >>> other = dict.fromkeys(MAIN, "other")
+    >>> len(main_variant(pd.DataFrame([MAIN, other, MAIN])))
+    2
+    """
     return bit_widths[(bit_widths[list(MAIN)] == pd.Series(MAIN)).all(axis=1)]
 
 
@@ -37,7 +42,7 @@ def reach(bit_widths: pd.DataFrame, low_bit: pd.DataFrame) -> dict[str, dict[flo
     {'naive PTQ': 8, 'better PTQ': 4, 'QAT': 2}
     """
     trained = low_bit.trained.astype(bool)
-    naive = _main_variant(bit_widths)
+    naive = main_variant(bit_widths)
     methods = {"naive PTQ": naive, "better PTQ": pd.concat([naive, low_bit[~trained]]), "QAT": low_bit[trained]}
     return {
         method: {limit: _fewest_bits(rows, limit) for limit in LIMITS_POINTS}
