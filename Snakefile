@@ -48,5 +48,6 @@ rule all:
         "results/report.html",
         "results/provenance.json",
         expand("results/figures/{figure}.png", figure=[*FIGURES, "dag"]),
+        "results/api/index.html",
     message:
         "Everything is made: open results/report.html"

@@ -35,6 +35,7 @@ DOCUMENTS = {
 }
 SCRIPTS = sorted(ROOT.glob("workflow_scripts/*.py"))
 STAGES = sorted(ROOT.glob("rules/*.smk"))
+API_PAGES = ["index", "lib", *(path.parent.name for path in sorted(ROOT.glob("lib/*/__init__.py")))]
 DATASETS = sorted({workload["dataset"] for workload in workloads().values()})
 # What each table is gathered from.
 TABLES = {
@@ -248,6 +249,28 @@ rule page:
         "Writing {output}, with figures and charts to explore inside"
     script:
         "../workflow_scripts/page.py"
+
+
+rule api:
+    input:
+        template=ROOT / "lib/report/api.html.j2",
+        sources=sorted(ROOT.glob("lib/**/*.py")),
+    output:
+        expand("results/api/{page}.html", page=API_PAGES),
+    log:
+        "results/logs/report/api.log",
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        code=fingerprint("api.py"),
+    message:
+        "Writing what lib offers, from its docstrings"
+    script:
+        "../workflow_scripts/api.py"
 
 
 # What follows is not part of `all`: it makes pages of the repository, with real figures and numbers.

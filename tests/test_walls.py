@@ -22,8 +22,10 @@ UPSTREAM = {
     "trust": {"data"},
 }
 # What a distribution is called where it is not called as it is imported.
-DISTRIBUTION = {"PIL": "pillow", "yaml": "PyYAML", "markdown": "Markdown", "jinja2": "Jinja2", "zigzag": "zigzag-dse"}
-DISTRIBUTION |= {"vl_convert": "vl-convert-python"}
+DISTRIBUTION = {
+    **{"PIL": "pillow", "yaml": "PyYAML", "markdown": "Markdown", "jinja2": "Jinja2"},
+    **{"zigzag": "zigzag-dse", "griffe": "griffelib", "vl_convert": "vl-convert-python"},
+}
 # Modules that run in an environment of their own instead of their stage's.
 APART = {"zigzag": ROOT / "lib" / "arch" / "zigzag.py", "library": ROOT / "lib" / "quant" / "library.py"}
 

@@ -1,0 +1,1 @@
+"""Labelled arrays with their provenance: images, signals, and what people bring."""

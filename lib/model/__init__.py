@@ -1,0 +1,1 @@
+"""Networks, trained and exported to ONNX, and models that people bring."""

@@ -29,7 +29,7 @@ def narrowest(curve: pd.DataFrame, full: float) -> Widths:
 def widest_accuracy(table: pd.DataFrame) -> float:
     """Accuracy at the widest accumulator measured, with which the others are compared.
 
-    >>> widest_accuracy(pd.DataFrame({"accumulator_bits": [16, 32, 17], "accuracy": [0.4, 0.79, 0.7]}))
+    >>> float(widest_accuracy(pd.DataFrame({"accumulator_bits": [16, 32, 17], "accuracy": [0.4, 0.79, 0.7]})))
     0.79
     """
     return table.loc[table.accumulator_bits.idxmax()].accuracy
