@@ -49,26 +49,37 @@ def text(field: str, title: str) -> alt.Tooltip:
     return alt.Tooltip(field, type="nominal", title=title)
 
 
-def finished(chart, description: str, brushed: tuple[str, ...] = ()) -> dict:
+def finished(chart, description: str) -> dict:
     """The specification with what the page gives, its colours wherever text or lines are drawn, and no data.
 
-    brushed : names of the views in which the selection `brush` can be drawn
+    In panels beside each other, BRUSH can be drawn among points.
     """
     ink, muted, line = (alt.ExprRef(name) for name in ("ink", "muted", "line"))
     words = {"labelColor": muted, "titleColor": ink, "labelFontSize": 11, "titleFontSize": 12, "titleFontWeight": 500}
+    legend = {
+        "orient": "bottom",
+        "titleLimit": 400,
+        "gradientLength": 180,
+        "symbolOpacity": 1,
+        "symbolFillColor": muted,
+    }
     specification = (
         chart.properties(description=description, background=alt.ExprRef("surface"))
         .properties(title=alt.TitleParams(alt.ExprRef("about"), anchor="start", fontSize=14, color=ink))
         .add_params(*(alt.param(name, value=value) for name, value in GIVEN.items()))
-        .configure_axis(**words, gridColor=line, domainColor=line, tickColor=line, labelOverlap=True)
-        .configure_legend(**words, orient="bottom", symbolOpacity=1, symbolFillColor=muted, gradientLength=180)
-        .configure_view(stroke=line)
         .configure(font="system-ui, sans-serif")
+        .configure_axis(**words, gridColor=line, domainColor=line, tickColor=line, labelOverlap=True)
+        .configure_legend(
+            **words, orient="bottom", titleLimit=400, symbolOpacity=1, symbolFillColor=muted, gradientLength=180
+        )
+        .configure_view(stroke=line)
         .to_dict()
     )
-    if brushed:
+    panels = [panel.get("layer", [panel])[0] for panel in specification.get("concat", [])]
+    if panels:
+        views = [panel["name"] for panel in panels if panel["mark"]["type"] == "point"]
         select = {"type": "interval", "resolve": "global"}
-        specification["params"].append({"name": "brush", "select": select, "views": list(brushed)})
+        specification["params"].append({"name": BRUSH.name, "select": select, "views": views})
     return specification
 
 
@@ -140,8 +151,7 @@ def designs() -> dict:
         best,
     ]
     chart = alt.concat(*panels, columns=2, spacing=24).resolve_scale(color="independent")
-    views = ("time_energy", "area_product", "waiting")
-    return finished(chart, "Accelerator designs: latency, energy, area, energy-delay product, use of the array", views)
+    return finished(chart, "Accelerator designs: latency, energy, area, energy-delay product, use of the array")
 
 
 def schemes() -> dict:
@@ -258,13 +268,13 @@ def numerics() -> dict:
     product, latency, energy = (
         logarithmic(c, n, COSTS[n]) for c, n in ((alt.X, "edp_uj_ms"), (alt.X, "latency_ms"), (alt.Y, "energy_uj"))
     )
-    accuracy = alt.Y("accuracy_percent", type="quantitative").scale(zero=False).axis(title="test accuracy (%)")
+    accuracy = alt.Y("accuracy_percent", type="quantitative").axis(title="test accuracy (%)")
+    accuracy = accuracy.scale(zero=False, padding=8)
     panels = [
         base.encode(product, accuracy).properties(name="accuracy_product", height=HEIGHT),
         base.encode(latency, energy).properties(name="time_energy", height=HEIGHT),
     ]
-    chart, views = alt.concat(*panels, columns=2, spacing=24), ("accuracy_product", "time_energy")
-    return finished(chart, "Numerics and hardware together: accuracy and costs", views)
+    return finished(alt.concat(*panels, columns=2, spacing=24), "Numerics and hardware together: accuracy and costs")
 
 
 CHARTS = {chart.__name__: chart for chart in (schemes, widths, designs, numerics)}

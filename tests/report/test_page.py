@@ -219,7 +219,7 @@ def test_a_rectangle_drawn_in_one_panel_narrows_the_others_and_the_list(visit):
 MARK = """([box, panel, name]) => {
   // Where on the canvas a panel's mark of that design lies.
   const look = (item, x, y) => {
-    if (item.name === panel + "_marks") {
+    if (item.name?.startsWith(panel) && item.name.endsWith("_marks")) {
       const mark = item.items.find((mark) => mark.datum.design === name);
       if (mark) return [x + mark.x, y + mark.y];
     }
