@@ -56,13 +56,6 @@ def finished(chart, description: str) -> dict:
     """
     ink, muted, line = (alt.ExprRef(name) for name in ("ink", "muted", "line"))
     words = {"labelColor": muted, "titleColor": ink, "labelFontSize": 11, "titleFontSize": 12, "titleFontWeight": 500}
-    legend = {
-        "orient": "bottom",
-        "titleLimit": 400,
-        "gradientLength": 180,
-        "symbolOpacity": 1,
-        "symbolFillColor": muted,
-    }
     specification = (
         chart.properties(description=description, background=alt.ExprRef("surface"))
         .properties(title=alt.TitleParams(alt.ExprRef("about"), anchor="start", fontSize=14, color=ink))
@@ -135,7 +128,7 @@ def designs() -> dict:
             alt.Y("rows", **size, scale=alt.Scale(reverse=True)).axis(title="rows of the array"),
             alt.Color("cost:Q")
             .scale(type="log", scheme="viridis", reverse=True)
-            .legend(title="least of what is minimised", format=".3~s", tickCount=3),
+            .legend(title="least of what is minimised", format=".3~g", tickCount=3),
             tooltip=[text("design", "best design"), number("clock", "clock (MHz)"), number("cost", "minimised")],
         )
         .properties(name="arrays", height=HEIGHT)
