@@ -185,8 +185,6 @@ rule design_space:
 rule validation:
     input:
         topology="results/arch/{workload}/topology.csv",
-        # Ties the simulations of grid and front together, so that profiles/slurm can make one job of them.
-        grid="results/arch/{workload}/scalesim.csv",
         status=lambda wildcards: simulations(wildcards, "status.json"),
         reports=lambda wildcards: [path for report in REPORTS for path in simulations(wildcards, f"{report}.csv")],
         technology=TECHNOLOGY,
