@@ -1,7 +1,6 @@
 """Training: the data set in memory as one tensor, augmentation on the batch tensor, one-cycle schedules."""
 
 import logging
-import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -167,7 +166,7 @@ def fit(
         for optimizer in optimizers
     ]
 
-    history, start = [], time.perf_counter()
+    history = []
     progress = Progress(recipe.epochs, "epochs", log)
     for epoch in range(1, recipe.epochs + 1):
         network.train()
@@ -197,7 +196,6 @@ def fit(
             "train_loss": float(np.mean(losses)),
             "train_accuracy": right / len(samples),
             "test_accuracy": accuracy(network, test_x, test_y) if evaluated else np.nan,
-            "seconds": time.perf_counter() - start,
         }
         history.append(row)
         tested = f", test accuracy {100 * row['test_accuracy']:.2f} %" if evaluated else ""

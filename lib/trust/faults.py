@@ -90,14 +90,14 @@ def pictures(folder: Path) -> None:
 
 
 def last_error(messages: str) -> str:
-    """What a person reads: the last line that begins with "error:" or "warning:", else the last that names an error.
+    """What a person reads: the last line that begins with "error:" or "warning:", else the last that names an exception.
 
     >>> last_error("Building DAG of jobs...\\nerror: images: no such file\\nExiting because a job failed")
     'error: images: no such file'
     """
     lines = [line.strip() for line in messages.splitlines()]
     ours = [line for line in lines if line.lower().startswith(("error:", "warning:"))]
-    return (ours or [line for line in lines if "Error" in line] or [""])[-1]
+    return (ours or [line for line in lines if re.search(r"\w(Error|Exception)\b", line)] or [""])[-1]
 
 
 def row(fault: str, how: str, tries: int, failed: int, message: str, expected: dict[str, str], after: Workflow) -> Row:
