@@ -90,7 +90,7 @@ def pictures(folder: Path) -> None:
 
 
 def last_error(messages: str) -> str:
-    """What a person reads: the last line that begins with "error:" or "warning:", else the last that names an exception.
+    """What a person reads: the last line that begins with "error:" or "warning:", else the last with an exception.
 
     >>> last_error("Building DAG of jobs...\\nerror: images: no such file\\nExiting because a job failed")
     'error: images: no such file'
@@ -189,20 +189,30 @@ def killed(base: Workflow, expected: dict[str, str], times: int, longest: float,
 
 def full_disk(base: Workflow, expected: dict[str, str], sizes_kb: list[int]) -> Iterator[Row]:
     """Run in a file system of so many kB that is then enlarged, in a mount namespace of its own."""
-    script = (
-        'mount -t tmpfs -o size="$1"k tmpfs "$2" && cp -r "$3"/pictures "$2" && cd "$2" && shift 3 && '
-        '("$@" > "$MESSAGES" 2>&1; echo $? > "$CODE"); mount -o remount,size=4g . && "$@" && cp -r results "$RESULTS"'
-    )
+    script = """
+        set -e
+        mount -t tmpfs -o size="$1"k tmpfs "$2"
+        cd "$2"
+        ln -s "$3"/pictures .
+        shift 3
+        "$@" > "$MESSAGES" 2>&1 && code=0 || code=$?
+        echo $code > "$CODE"
+        mount -o remount,size=4g "$PWD"
+        "$@" > "$MESSAGES".again 2>&1
+        cp -r results "$RESULTS"
+    """
     for size in sizes_kb:
         workflow = base.fresh("full")
-        places = {name: str(workflow.folder / name) for name in ("MESSAGES", "CODE", "RESULTS")}
+        places = {name: str(workflow.folder / name.lower()) for name in ("MESSAGES", "CODE", "RESULTS")}
         (workflow.folder / "mount").mkdir()
         arguments = [str(size), str(workflow.folder / "mount"), str(workflow.folder)]
         shell = ["unshare", "-rm", "bash", "-c", script, "bash", *arguments, *workflow.command()]
-        done = subprocess.run(shell, env=os.environ | places, cwd=workflow.folder, capture_output=True, text=True)
+        environment = {key: value for key, value in os.environ.items() if key != "EDGEINT8_IMAGES"} | places
+        done = subprocess.run(shell, env=environment, cwd=workflow.folder, capture_output=True, text=True)
         if done.returncode:
-            raise RuntimeError(f"not finished once there was room: {done.stdout[-2000:]}{done.stderr[-2000:]}")
-        shutil.move(places["RESULTS"], workflow.folder / "results")
+            again = Path(places["MESSAGES"] + ".again")
+            said = again.read_text()[-3000:] if again.exists() else ""
+            raise RuntimeError(f"not finished once there was room: {done.stderr}{said}")
         code, message = (Path(places[name]).read_text() for name in ("CODE", "MESSAGES"))
         yield row("full disk", f"tmpfs of {size:,} kB", 1, int(code) != 0, last_error(message), expected, workflow)
 
