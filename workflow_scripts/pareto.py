@@ -21,7 +21,7 @@ with job(snakemake) as log:
     front["confirm"] = pareto.confirmed(front, best["design"].dropna().tolist(), snakemake.params.confirm)
     write_csv(labelled(front, snakemake), snakemake.output.pareto)
     write_csv(labelled(best, snakemake), snakemake.output.winners)
-    able = pareto.contenders(designs)
+    able = pareto.contenders(space.read(designs))
     log.info("%d designs can win under limits of some kind", len(able))
     able.insert(0, "design", pareto.names(able))
     columns = ["design", *DESIGN, *pareto.NEEDS[:2], *pareto.OBJECTIVES, "edp_uj_ms", "utilization", "stall_share"]

@@ -70,7 +70,7 @@ def front(designs: Designs, objectives: list[str] = OBJECTIVES) -> DataFrame:
     return kept[0]
 
 
-def contenders(designs: DataFrame) -> DataFrame:
+def contenders(designs: Designs) -> DataFrame:
     """Of each dataflow, the feasible designs that no other equals or betters in all costs and all needs.
 
     They are all that has to be known to answer any question of the form "which is the best design within these limits":
@@ -78,11 +78,19 @@ def contenders(designs: DataFrame) -> DataFrame:
     that one has no more latency, energy, area or energy-delay product.
     pes : processing elements; sram_kb : size of all three buffers [kB]
     Raises InputError where no design can run the network.
+
+    >>> designs = DataFrame([[8, 8, "ws", 64, 64, 64, rate, 500] for rate in (1, 2, 4)], columns=DESIGN)
+    >>> designs = designs.assign(latency_ms=[3, 2, 2], energy_uj=1, area_mm2=1, reason="")
+    >>> contenders(designs)[["latency_ms", "pes", "sram_kb", "dram_gb_per_s"]].values.tolist()
+    [[2, 64, 192, 2], [3, 64, 192, 1]]
     """
-    possible = feasible(designs)
-    needs = {"pes": possible["rows"] * possible["cols"], "sram_kb": possible[DESIGN[3:6]].sum(axis=1)}
-    flows = possible.assign(**needs).groupby("dataflow", sort=False)
-    return pd.concat([front(part, [*OBJECTIVES, *NEEDS]) for _, part in flows])
+    kept: dict[str, DataFrame] = {}
+    for block in feasible(designs):
+        needs = {"pes": block["rows"] * block["cols"], "sram_kb": block[DESIGN[3:6]].sum(axis=1)}
+        for dataflow, part in block.assign(**needs).groupby("dataflow", sort=False):
+            known = [kept[dataflow]] if dataflow in kept else []
+            kept[dataflow] = front(pd.concat([*known, part]), [*OBJECTIVES, *NEEDS])
+    return pd.concat(kept.values())
 
 
 def confirmed(front: DataFrame, winners: list[str], count: int | None) -> np.ndarray:

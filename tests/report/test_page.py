@@ -50,7 +50,7 @@ def designs(tmp_path_factory) -> pd.DataFrame:
     """A whole design space, as the workflow keeps it."""
     path = tmp_path_factory.mktemp("arch") / "designs.parquet"
     space.write(space.evaluate(NETWORK, space.grid(AXES), technology.read(node_nm=45)), path)
-    return space.read(path)
+    return pd.concat(space.read(path))
 
 
 @pytest.fixture(scope="module")
