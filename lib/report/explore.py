@@ -36,7 +36,7 @@ def designs(contenders: pd.DataFrame, validation: pd.DataFrame) -> pd.DataFrame:
     runs = validation[validation.reason == ""].design
     alike = dict(zip(runs.map(_array), runs, strict=True))
     table = contenders[[*DESIGN, *COSTS, "utilization", "stall_share"]]
-    return table.assign(simulated=table.design.map(_array).map(alike).fillna(""))
+    return table.assign(simulated=[alike.get(_array(name), "") for name in table.design])
 
 
 def _array(design: str) -> str:
