@@ -70,12 +70,13 @@ async function draw(chart) {
   views[chart]?.finalize();
   const { view } = await vegaEmbed(box, sized(chart, width), {
     renderer: "canvas", // for thousands of marks
+    logLevel: 1, // errors: limits that no design meets leave a panel empty, which is not worth a warning
     actions: { export: true, source: false, compiled: false, editor: false },
     downloadFileName: chart,
   });
   views[chart] = box.view = view;
   if (chart === "designs") {
-    brush({});
+    if (Object.keys(brushed).length) brush({});
     view.addSignalListener("brush", (_, ranges) => brush(ranges));
   }
 }
