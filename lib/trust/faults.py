@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from fnmatch import fnmatch
 from pathlib import Path
 
 import numpy as np
@@ -59,8 +60,8 @@ class Workflow:
 
     def results(self) -> dict[str, str]:
         """Hashes of all results, but those with measured times in them."""
-        found = hashes.compare({}, hashes.results(self.folder), self.timed)
-        return dict(found[~found["timed"]][["file", "hash_there"]].to_numpy())
+        found = hashes.results(self.folder)
+        return {file: sha256 for file, sha256 in found.items() if not any(fnmatch(file, p) for p in self.timed)}
 
     def copy(self, name: str) -> "Workflow":
         """The same in a copy of the working directory, beside it."""
