@@ -72,6 +72,7 @@ def test_plan_says_in_two_lines_what_a_job_does_and_why(finished):
     assert plan.count("Job stats:") == 1
 
 
+@pytest.mark.skipif(not shutil.which("cc"), reason="there is no C compiler called cc")
 def test_pages_show_what_their_commands_print(finished):
     pages = ["choose_scheme", "choose_accumulator", "rtl_vectors", "size_array"]
     snakemake(finished, *(f"docs/examples/{page}.md" for page in pages))
