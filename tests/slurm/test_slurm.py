@@ -40,16 +40,21 @@ needs_slurm = pytest.mark.skipif(
 )
 
 
-def test_profile_names_rules_that_exist_and_gives_members_of_groups_a_lane():
+def rules() -> dict[str, str]:
+    """The text of each rule, by name."""
+    texts = "".join(file.read_text() for file in sorted(ROOT.glob("rules/*.smk")))
+    _, *parts = re.split(r"^(?:rule|checkpoint) (\w+):$", texts, flags=re.MULTILINE)
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+def test_profile_names_rules_that_exist_and_bounds_what_they_ask_for():
     profile = yaml.safe_load((ROOT / "profiles" / "slurm" / "config.yaml").read_text())
-    rules = {
-        name
-        for file in ROOT.glob("rules/*.smk")
-        for name in re.findall(r"^(?:rule|checkpoint) (\w+):", file.read_text(), re.MULTILINE)
-    }
-    assert {*profile["groups"], *profile["set-threads"], *profile["set-resources"]} <= rules
+    assert {*profile["groups"], *profile["set-threads"], *profile["set-resources"]} <= rules().keys()
     # What members of a group do not say themselves would be asked for as often as there are members.
     assert all(profile["set-resources"][name]["lane"] == 1 for name in profile["groups"])
+    # Rules that take all of the machine's cores would take all of a node's, whatever its size.
+    alone = {name for name, text in rules().items() if "    threads: workflow.cores\n" in text}
+    assert "bench" in alone and alone <= profile["set-threads"].keys()
 
 
 @needs_plugin
