@@ -83,24 +83,28 @@ def convolution(weight: np.ndarray, zero_point: int, window: Window, groups: int
     import torch
 
     flat = weight.ndim == 3  # one spatial axis: an image of height 1
-    strides, dilations = ([1, *sizes] if flat else list(sizes) for sizes in (window.strides, window.dilations))
+    strides, dilations = ((1, *sizes) if flat else sizes for sizes in (window.strides, window.dilations))
+    reach = (window.kernel[-1] - 1) * window.dilations[-1] + 1
     scales, zeros = torch.ones(len(weight)), torch.zeros(len(weight), dtype=torch.int64)
     kernels = torch.from_numpy((weight[:, :, None] if flat else weight).astype(np.int8))
 
     @cache
-    def packed(pads: tuple[int, ...]) -> torch.Tensor:
+    def packed(strides: tuple[int, ...], pads: tuple[int, ...]) -> torch.Tensor:
         return torch.ops.onednn.qconv_prepack(kernels, scales, 1.0, 0, strides, pads, dilations, groups, None)
 
     def convolve(x: np.ndarray) -> np.ndarray:
-        pads, axes = window.pads(x.shape[2:]), x.ndim - 2
-        if zero_point == 0 and pads[:axes] == pads[axes:]:  # oneDNN pads with 0, on both sides alike
+        pads, axes, steps = window.pads(x.shape[2:]), x.ndim - 2, strides
+        if window.output_size(x.shape[2:])[-1] == 1:
+            # A window with one place in a line makes no step there, and with a step above 1 oneDNN's sums are wrong.
+            x, pads, steps = window.padded(x, zero_point)[..., :reach], (0, 0), (*strides[:-1], 1)
+        elif zero_point == 0 and pads[:axes] == pads[axes:]:  # oneDNN pads with 0, on both sides alike
             pads = (0, *pads[:axes])[-2:]
         else:
             x, pads = window.padded(x, zero_point), (0, 0)
         image = torch.from_numpy(x[:, :, None] if flat else x).contiguous(memory_format=torch.channels_last)
-        geometry = (strides, pads, dilations, groups)
+        geometry = (steps, pads, dilations, groups)
         sums = torch.ops.onednn.qconv2d_pointwise(
-            image, 1.0, 0, packed(pads), scales, zeros, None, *geometry, 1.0, 0, torch.float32, "none", [], ""
+            image, 1.0, 0, packed(steps, pads), scales, zeros, None, *geometry, 1.0, 0, torch.float32, "none", [], ""
         )
         return sums.permute(0, 2, 3, 1).reshape(-1, len(weight)).numpy()
 
