@@ -180,4 +180,7 @@ def read_arrays(path: str | Path, advice: str = AGAIN) -> dict[str, np.ndarray]:
         arrays = {name: archive[name] for name in archive.files}
         if strange := [name for name, values in arrays.items() if not isinstance(values, np.ndarray)]:
             raise ValueError(f"{strange[0]!r} is no array")  # numpy gives the bytes of such a member
+        for values in arrays.values():
+            if values.dtype.kind == "U":
+                values.tolist()  # numpy decodes no text before it is looked at
         return arrays

@@ -1,5 +1,6 @@
 """The whole workflow on tiny data: it completes, rebuilds only what is stale, and survives being killed."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -28,11 +29,12 @@ def planned(folder: Path, *targets: str) -> dict[str, int]:
 @contextmanager
 def edited(file: Path, old: str, new: str):
     """`file` with `new` in place of `old`, for the length of the block."""
-    text = file.read_text()
+    text, status = file.read_text(), file.stat()
     assert old in text
     file.write_text(text.replace(old, new, 1))
     yield
     file.write_text(text)
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
 def test_run_writes_the_report_and_its_figures(finished):
@@ -68,7 +70,7 @@ def test_plan_says_in_two_lines_what_a_job_does_and_why(finished):
         plan = snakemake(finished, "-n", "results/figures/dag.png", "results/arch/scalesim_findings.csv")
     (finished / "dag.png").rename(finished / "results" / "figures" / "dag.png")
     assert "Drawing the workflow's rules\n    Missing output files: results/figures/dag.png\n" in plan
-    assert "Running SCALE-Sim on small cases that it gets wrong\n    Code has changed\n" in plan
+    assert "Running SCALE-Sim on small cases that it gets wrong\n    Code or data have changed\n" in plan
     assert plan.count("Job stats:") == 1
 
 
@@ -103,9 +105,9 @@ def test_changed_training_code_trains_again(finished):
         assert planned(finished)["train"] == 1
 
 
-def test_changed_comments_and_docstrings_repeat_nothing(finished):
+def test_changed_comments_and_docstrings_repeat_nothing_but_their_pages(finished):
     with edited(finished / "lib" / "model" / "train.py", '"""', '# Changed.\n"""Changed. '):
-        assert planned(finished) == {}
+        assert planned(finished) == {"api": 1}
 
 
 def test_other_epochs_of_one_workload_leave_the_other_alone(finished):

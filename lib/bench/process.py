@@ -3,8 +3,8 @@
 `python -m lib.bench.process MODULE:FUNCTION SIZE SETTINGS` is that process.
 """
 
-import importlib
 import json
+import pkgutil
 import re
 import resource
 import subprocess
@@ -69,7 +69,6 @@ def peak_mb() -> float:
 
 
 if __name__ == "__main__":
-    path, size, settings = sys.argv[1:]
-    module, _, function = path.partition(":")
-    size, call = getattr(importlib.import_module(module), function)(int(size), **json.loads(settings))
+    name, size, settings = sys.argv[1:]
+    size, call = pkgutil.resolve_name(name)(int(size), **json.loads(settings))
     print(json.dumps({"size": size, "seconds": timed(call), "peak_mb": peak_mb()}))

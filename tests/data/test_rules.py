@@ -41,8 +41,8 @@ def test_images_are_made_once_and_again_when_they_change(tmp_path, pets):
 
     assert "Nothing to be done" in snakemake(work, pets, "--dry-run").stdout
     (pets / "train/cat/0.png").write_bytes((pets / "train/dog/0.png").read_bytes())
-    assert "Params have changed" in snakemake(work, pets, "--dry-run").stdout
-    assert "Params have changed" in snakemake(work, pets.rename(tmp_path / "beasts"), "--dry-run").stdout
+    assert "Code or data have changed" in snakemake(work, pets, "--dry-run").stdout
+    assert "Settings have changed" in snakemake(work, pets.rename(tmp_path / "beasts"), "--dry-run").stdout
 
 
 def test_a_mistake_ends_in_one_line_and_no_output(tmp_path, pets):

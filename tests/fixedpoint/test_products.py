@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lib.fixedpoint import IntegerModel, model, onednn, vnni
@@ -44,6 +44,7 @@ def test_patches_are_what_the_window_sees(case, channels, seed):
 
 @pytest.mark.skipif(not onednn.available(), reason="this CPU has no 8-bit dot products that add in 32 bits")
 @often
+@example(case=(Window((1, 2), {"strides": (1, 2)}), (2, 2)), groups=3, channels=1, filters=5, zero_point=0, seed=0)
 @given(windows(), st.sampled_from([1, 2, 3]), st.integers(1, 4), st.integers(1, 5), st.integers(0, 255), seeds)
 def test_convolution_with_and_without_patches_gives_the_same_sums(case, groups, channels, filters, zero_point, seed):
     (window, size), rng = case, np.random.default_rng(seed)
