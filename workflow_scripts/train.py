@@ -3,6 +3,8 @@
 Cross-entropy minimized by stochastic gradient descent with Nesterov momentum under a one-cycle learning rate.
 """
 
+import io
+
 import torch
 from job import job
 
@@ -17,9 +19,11 @@ with job(snakemake) as log:
     network, history = train(
         workload, data, Recipe(**snakemake.params.recipe), snakemake.params.seed, snakemake.params.torch_threads, log
     )
-    # Given a path, torch would write its random name into the file, too.
-    with whole(snakemake.output.weights) as temporary, open(temporary, "wb") as file:
-        torch.save(network.state_dict(), file)
+    # Given a path, torch would write its random name into the file, too; and it does not say when a disk is full.
+    stored = io.BytesIO()
+    torch.save(network.state_dict(), stored)
+    with whole(snakemake.output.weights) as temporary:
+        temporary.write_bytes(stored.getbuffer())
     history.insert(0, "workload", workload)
     history.insert(1, "dataset", data.name)
     write_csv(history, snakemake.output.history)

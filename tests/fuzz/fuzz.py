@@ -1,9 +1,9 @@
-"""Feed damaged files to what reads them, guided by coverage: python tests/fuzz/fuzz.py FORMAT [-OPTION …] FOLDER.
+"""Feed damaged files to what reads them, guided by coverage: python tests/fuzz/fuzz.py FORMAT SECONDS FOLDER.
 
-FORMAT is a module in tests/fuzz/formats, FOLDER an empty one to work in, options are libFuzzer's: -max_total_time=60
-fuzzes for a minute. A file that is neither read nor refused by InputError, takes longer than -timeout seconds or more
-than -rss_limit_mb, or has something written elsewhere, a program started, a connection opened or an object unpickled,
-is kept in the working directory, and the exit code is not 0.
+FORMAT is a module in tests/fuzz/formats, FOLDER an empty one to work in; libFuzzer's options may follow. A file that is
+neither read nor refused by InputError, takes longer than -timeout seconds or more than -rss_limit_mb, or has something
+written elsewhere, a program started, a connection opened or an object unpickled, is kept in the working directory, and
+the exit code is not 0.
 """
 
 import importlib
@@ -13,6 +13,7 @@ import random
 import sys
 import tarfile
 import tempfile
+import time
 import zipfile
 from contextlib import redirect_stderr
 from pathlib import Path
@@ -26,6 +27,12 @@ from lib.errors import InputError  # noqa: E402
 from tests.fuzz.target import Target  # noqa: E402
 
 LIMITS = ["-timeout=20", "-rss_limit_mb=4000", "-max_len=100000", "-print_final_stats=0", "-verbosity=0"]
+# Modules with functions that numba compiles, from bytecode as it is.
+COMPILED = [
+    ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    for path in sorted((ROOT / "lib").rglob("*.py"))
+    if "numba" in path.read_text(encoding="utf-8")
+]
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 # Events of Python's audit (PEP 578) that no reader of a file has a reason for.
 FORBIDDEN = ("subprocess.", "os.system", "os.exec", "os.posix_spawn", "os.fork", "socket.", "pickle.find_class")
@@ -40,22 +47,23 @@ class Escape(BaseException):
 def guard(folder: Path):
     """An audit hook that lets files be changed inside `folder` and where nothing is kept alone."""
 
-    def inside(path: object, parent: object = None) -> bool:
+    def inside(path: object, beside: int = -1) -> bool:
+        """Whether a path, relative to the open folder `beside` if that is one, is in the folder."""
         if not isinstance(path, str | bytes | os.PathLike):
             return True  # an open file's number
-        below = (
-            f"/proc/self/fd/{parent}" if isinstance(parent, int) and os.path.isdir(f"/proc/self/fd/{parent}") else ""
-        )
-        place = os.path.realpath(os.path.join(below, os.fsdecode(path)))
+        base = os.readlink(f"/proc/self/fd/{beside}") if beside >= 0 else ""
+        place = os.path.realpath(os.path.join(base, os.fsdecode(path)))
         return place == os.devnull or Path(place).is_relative_to(folder)
 
     def hook(event: str, arguments: tuple) -> None:
         if event == "open" and isinstance(arguments[2], int) and arguments[2] & WRITING and not inside(arguments[0]):
             raise Escape(f"writes {arguments[0]}")
-        if event.startswith(FORBIDDEN) or (
-            event in CHANGING and not all(inside(path, arguments[-1]) for path in arguments[:2])
-        ):
+        if event.startswith(FORBIDDEN):
             raise Escape(f"{event} {arguments}")
+        if event in CHANGING:
+            paths = [argument for argument in arguments if not isinstance(argument, int)]
+            if not all(inside(path, arguments[-1]) for path in paths):
+                raise Escape(f"{event} {arguments}")
 
     return hook
 
@@ -105,19 +113,14 @@ def through_tar(data: bytes, rng: random.Random) -> bytes:
 
 
 def load(name: str) -> Target:
-    """A target, whose readers report to libFuzzer where they have been; not those that numba compiles, which cannot."""
-    compiled = [
-        ".".join(path.relative_to(ROOT).with_suffix("").parts)
-        for path in ROOT.glob("lib/**/*.py")
-        if "njit" in path.read_text(encoding="utf-8")
-    ]
-    watched = atheris.instrument_imports(include=["lib", "tarfile", "zipfile"], exclude=compiled)
-    with redirect_stderr(io.StringIO()), watched:
+    """A target, whose readers report to libFuzzer where they have been."""
+    options = {"include": ["lib", "tarfile", "zipfile"], "exclude": COMPILED}
+    with redirect_stderr(io.StringIO()), atheris.instrument_imports(**options):
         return importlib.import_module(f"tests.fuzz.formats.{name}").TARGET
 
 
-def fuzz(name: str, options: list[str], scratch: Path) -> None:
-    """Fuzz a target; libFuzzer ends the process. The file `scratch`/outcomes holds a letter for each try."""
+def fuzz(name: str, seconds: float, scratch: Path, options: list[str]) -> None:
+    """Fuzz a target, and end the process. The file `scratch`/outcomes holds a letter for each try."""
     target = load(name)
     folder, seeds = scratch / "files", scratch / "seeds"
     folder.mkdir()
@@ -131,7 +134,11 @@ def fuzz(name: str, options: list[str], scratch: Path) -> None:
     outcomes = open(scratch / "outcomes", "w", buffering=1)  # noqa: SIM115
     sys.addaudithook(guard(folder))
 
+    end = time.monotonic() + seconds
+
     def one(data: bytes) -> None:
+        if time.monotonic() > end:
+            os._exit(0)  # libFuzzer's own exit waits for ever for threads of ONNX Runtime
         path.write_bytes(data)
         try:
             target.read(path)
@@ -147,4 +154,4 @@ def fuzz(name: str, options: list[str], scratch: Path) -> None:
 
 
 if __name__ == "__main__":
-    fuzz(sys.argv[1], sys.argv[2:-1], Path(sys.argv[-1]).resolve())
+    fuzz(sys.argv[1], float(sys.argv[2]), Path(sys.argv[3]).resolve(), sys.argv[4:])
