@@ -23,7 +23,7 @@ from lib.files import reading, whole
 Designs = DataFrame | Iterable[DataFrame]
 
 CELLS = 1 << 17  # designs x layers costed at a time: some arrays of a megabyte
-ROWS = 1 << 17  # designs read at a time
+ROWS = 1 << 17  # designs written and read at a time
 COUNTS = ["compute_cycles", "cycles", "dram_bytes"]
 
 
@@ -104,15 +104,27 @@ def write(designs: Designs, path: str | Path) -> tuple[int, int]:
 
     Returns the number of designs, and of those that can run the network.
     """
-    compact = map(_compact, blocks(designs))
+    compact = map(_compact, _gathered(blocks(designs)))
     first = next(compact)
     schema = pa.Schema.from_pandas(first, preserve_index=False)
     count = possible = 0
     with whole(path) as temporary, parquet.ParquetWriter(temporary, schema, compression="zstd") as file:
         for block in chain([first], compact):
-            file.write_table(pa.Table.from_pandas(block, schema, preserve_index=False))
+            file.write_table(pa.Table.from_pandas(block, schema, preserve_index=False), row_group_size=ROWS)
             count, possible = count + len(block), possible + int((block["reason"] == "").sum())
     return count, possible
+
+
+def _gathered(blocks: Iterable[DataFrame]) -> Iterator[DataFrame]:
+    """Small blocks put together until they have ROWS rows; the last may have fewer."""
+    kept = []
+    for block in blocks:
+        kept.append(block)
+        if sum(map(len, kept)) >= ROWS:
+            yield pd.concat(kept)
+            kept = []
+    if kept:
+        yield pd.concat(kept)
 
 
 def _compact(designs: DataFrame) -> DataFrame:
@@ -126,6 +138,7 @@ def read(path: str | Path) -> Iterator[DataFrame]:
     with reading(path, "a table of designs"), parquet.ParquetFile(path) as file:
         file.schema_arrow.field("reason")
         start = 0
-        for batch in file.iter_batches(ROWS):
-            yield batch.to_pandas().set_axis(RangeIndex(start, start + len(batch)))
-            start += len(batch)
+        for group in range(file.num_row_groups):  # iter_batches keeps something of each until the last is read
+            block = file.read_row_group(group).to_pandas()
+            yield block.set_axis(RangeIndex(start, start + len(block)))
+            start += len(block)
