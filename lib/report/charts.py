@@ -128,8 +128,8 @@ def designs() -> dict:
             alt.Y("rows", **size, scale=alt.Scale(reverse=True)).axis(title="rows of the array"),
             alt.Color("cost:Q")
             .scale(type="log", scheme="viridis", reverse=True)
-            .legend(title="least of what is minimised", format=".3~g", tickCount=3),
-            tooltip=[text("design", "best design"), number("clock", "clock (MHz)"), number("cost", "minimised")],
+            .legend(title="least of what is minimised, among the designs shown", format=".3~g", tickCount=3),
+            tooltip=[text("design", "best design shown"), number("clock", "clock (MHz)"), number("cost", "minimised")],
         )
         .properties(name="arrays", height=HEIGHT)
     )
