@@ -206,7 +206,7 @@ def test_figure_says_the_exponents(made_up, tmp_path):
     shown = [text.get_text() for axes in figure.axes for text in axes.get_legend().get_texts()]
     assert len(figure.axes) == 8 and len(shown) == 2 * made_up.step.nunique()
     for row in made_up.itertuples():
-        assert f"{row.step}: $n^{{{row.seconds_exponent:.2f} ± {row.seconds_error:.2f}}}$" in shown
+        assert f"{row.step}: exponent {row.seconds_exponent:.2f} ± {row.seconds_error:.2f}" in shown
     save(figure, tmp_path / "scaling.png")
 
 

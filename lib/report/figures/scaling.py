@@ -9,7 +9,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 from lib.report.style import BLUE, GREEN, ORANGE, PURPLE, panels
 
 AXES = {"designs": "designs", "layers": "layers of a network", "images": "samples", "jobs": "Snakemake jobs"}
-QUANTITIES = {"seconds": "time (s, log)", "peak_mb": "peak memory of the process (MB, log)"}
+QUANTITIES = {"seconds": "time (s, log)", "peak_mb": "peak memory (MB, log)"}
 LOOKS = [(BLUE, "o"), (ORANGE, "s"), (GREEN, "^"), (PURPLE, "D")]
 
 
@@ -37,13 +37,13 @@ def scaling(scaling: pd.DataFrame) -> Figure:
 
 
 def power(rows: pd.DataFrame, quantity: str) -> str:
-    """A step's power law as text, n being the size.
+    """A step's exponent as text.
 
     >>> power(pd.DataFrame({"seconds_exponent": [0.98], "seconds_error": [0.012]}), "seconds")
-    '$n^{0.98 ± 0.01}$'
+    'exponent 0.98 ± 0.01'
     """
     exponent, error = rows[f"{quantity}_exponent"].iloc[0], rows[f"{quantity}_error"].iloc[0]
-    return f"$n^{{{exponent:.2f} ± {error:.2f}}}$"
+    return f"exponent {exponent:.2f} ± {error:.2f}"
 
 
 def line(panel: Axes, fitted: pd.DataFrame, quantity: str, color: tuple) -> None:
