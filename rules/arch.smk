@@ -50,7 +50,7 @@ rule designs:
         "../envs/arch.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=1000,
         runtime=10,
     params:
         code=fingerprint("designs.py"),
@@ -79,7 +79,7 @@ checkpoint pareto:
         "../envs/arch.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=1000,
         runtime=10,
     params:
         code=fingerprint("pareto.py"),
@@ -109,7 +109,7 @@ rule design_study:
         "../envs/arch.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=1000,
         runtime=10,
     params:
         code=fingerprint("design_study.py"),
