@@ -40,4 +40,5 @@ def _snakemake(size: int, cores: int, folder: str, *options: str) -> None:
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(SNAKEFILE), "--directory", str(where)]
     ended = subprocess.run([*command, *settings, *options], capture_output=True, text=True)
     if ended.returncode:
-        raise RuntimeError(f"snakemake: {ended.stderr.strip().splitlines()[-1]}")
+        last = (ended.stderr.strip() or f"exit code {ended.returncode}").splitlines()[-1]
+        raise RuntimeError(f"snakemake: {last}")
