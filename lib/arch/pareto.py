@@ -24,6 +24,10 @@ def feasible(designs: Designs) -> Iterator[DataFrame]:
     """The designs of each block that can run the network; raises InputError with the commonest reason where none can.
 
     designs : lib.arch.cost.network_costs
+
+    >>> designs = DataFrame({"latency_ms": [1.0, None], "reason": ["", "ifmap buffer of 1 kB: ..."]})
+    >>> [block["latency_ms"].tolist() for block in feasible(designs)]
+    [[1.0]]
     """
     found, reasons = False, Counter()
     for block in blocks(designs):

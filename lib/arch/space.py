@@ -28,7 +28,12 @@ COUNTS = ["compute_cycles", "cycles", "dram_bytes"]
 
 
 def blocks(designs: Designs) -> Iterable[DataFrame]:
-    """The blocks of designs; those of a DataFrame are one."""
+    """The blocks of designs; those of a DataFrame are one.
+
+    >>> designs = DataFrame({"rows": [8, 16]})
+    >>> len(blocks(designs)), len(blocks([designs, designs]))
+    (1, 2)
+    """
     return [designs] if isinstance(designs, DataFrame) else designs
 
 
@@ -64,14 +69,28 @@ def _values(axes: dict[str, list]) -> list[np.ndarray]:
 def evaluate(
     layers: list[Layer], designs: DataFrame, technology: Technology, numerics: Numerics = INT8, batch: int = 1
 ) -> DataFrame:
-    """`network_costs` of designs in memory, which takes little more than the result does."""
+    """`network_costs` of designs in memory, which takes little more than the result does.
+
+    >>> from lib.arch import technology
+    >>> axes = dict.fromkeys(DESIGN, [64]) | {"rows": [8, 16], "dataflows": ["os", "ws"], "clock_mhz": [500]}
+    >>> costs = evaluate([Layer("conv", 34, 34, 3, 3, 3, 32, 1, 1)], grid(axes), technology.read())
+    >>> costs[["rows", "dataflow", "compute_cycles"]].values.tolist()
+    [[8, 'os', 12415], [8, 'ws', 4407], [16, 'os', 6719], [16, 'ws', 2235]]
+    """
     return pd.concat(in_blocks(layers, designs, technology, numerics, batch))
 
 
 def in_blocks(
     layers: list[Layer], designs: DataFrame, technology: Technology, numerics: Numerics = INT8, batch: int = 1
 ) -> Iterator[DataFrame]:
-    """`evaluate`, block by block."""
+    """`evaluate`, block by block.
+
+    >>> from lib.arch import technology
+    >>> designs = grid(dict.fromkeys(DESIGN, [64]) | {"rows": [8, 16], "dataflows": ["ws"], "clock_mhz": [500]})
+    >>> blocks = in_blocks([Layer("conv", 34, 34, 3, 3, 3, 32, 1, 1)], designs, technology.read())
+    >>> [block["compute_cycles"].tolist() for block in blocks]
+    [[4407, 2235]]
+    """
     for part in _parts(range(len(designs)), layers):
         yield network_costs(layers, designs.iloc[part.start : part.stop], technology, numerics, batch)
 
@@ -79,7 +98,14 @@ def in_blocks(
 def sweep(
     layers: list[Layer], axes: dict[str, list], technology: Technology, numerics: Numerics = INT8, batch: int = 1
 ) -> Iterator[DataFrame]:
-    """`evaluate` of the whole grid, block by block, so that memory does not grow with the number of designs at all."""
+    """`evaluate` of the whole grid, block by block, so that memory does not grow with the number of designs at all.
+
+    >>> from lib.arch import technology
+    >>> axes = dict.fromkeys(DESIGN, [64]) | {"rows": [8, 16], "dataflows": ["os", "ws"], "clock_mhz": [500]}
+    >>> (block,) = sweep([Layer("conv", 34, 34, 3, 3, 3, 32, 1, 1)], axes, technology.read())
+    >>> block["compute_cycles"].tolist()
+    [12415, 4407, 6719, 2235]
+    """
     for part in _parts(every(axes), layers):
         yield network_costs(layers, grid(axes, part), technology, numerics, batch)
 
@@ -91,7 +117,13 @@ def _parts(places: range, layers: list[Layer]) -> Iterator[range]:
 
 
 def axes(designs: Designs) -> dict[str, list]:
-    """The values of each parameter that occur, in ascending order."""
+    """The values of each parameter that occur, in ascending order.
+
+    >>> values = dict.fromkeys(DESIGN, [64]) | {"rows": [8, 16], "dataflows": ["os", "ws"]}
+    >>> found = axes(grid(values).iloc[[0, 3]])  # 8 rows with os, 16 with ws
+    >>> print(*found["rows"], *found["cols"], *found["dataflow"])
+    8 16 64 os ws
+    """
     found = {parameter: set() for parameter in DESIGN}
     for block in blocks(designs):
         for parameter, values in found.items():
@@ -103,6 +135,13 @@ def write(designs: Designs, path: str | Path) -> tuple[int, int]:
     """Write costed designs as Parquet, whole or not at all: costs in float32, counts of cycles and bytes exactly.
 
     Returns the number of designs, and of those that can run the network.
+
+    >>> from lib.arch import technology
+    >>> from lib.examples import folder
+    >>> axes = dict.fromkeys(DESIGN, [64]) | {"rows": [8, 16], "dataflows": ["ws"], "clock_mhz": [500]}
+    >>> layers = [Layer("conv", 34, 34, 3, 3, 3, 32, 1, 1)]
+    >>> write(sweep(layers, axes, technology.read()), folder() / "designs.parquet")
+    (2, 2)
     """
     compact = map(_compact, _gathered(blocks(designs)))
     first = next(compact)
@@ -134,7 +173,16 @@ def _compact(designs: DataFrame) -> DataFrame:
 
 
 def read(path: str | Path) -> Iterator[DataFrame]:
-    """Costed designs, block by block; raises InputError where the file is damaged."""
+    """Costed designs, block by block; raises InputError where the file is damaged.
+
+    >>> from lib.arch import technology
+    >>> from lib.examples import folder
+    >>> axes = dict.fromkeys(DESIGN, [64]) | {"rows": [8, 16], "dataflows": ["ws"], "clock_mhz": [500]}
+    >>> layers = [Layer("conv", 34, 34, 3, 3, 3, 32, 1, 1)]
+    >>> _ = write(sweep(layers, axes, technology.read()), folder() / "designs.parquet")
+    >>> [block["rows"].tolist() for block in read(folder() / "designs.parquet")]
+    [[8, 16]]
+    """
     with reading(path, "a table of designs"), parquet.ParquetFile(path) as file:
         file.schema_arrow.field("reason")
         start = 0

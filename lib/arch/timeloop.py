@@ -337,7 +337,14 @@ def search(folder: str | Path) -> dict:
 
 
 def found(stats: Path, loops: Path) -> dict:
-    """`statistics` and the `nest` of loops in two files that timeloop-mapper wrote; raises InputError as those do."""
+    """`statistics` and the `nest` of loops in two files that timeloop-mapper wrote; raises InputError as those do.
+
+    >>> from lib.examples import folder
+    >>> loops = folder() / "timeloop-mapper.map.txt"
+    >>> _ = loops.write_text("DRAM [ Weights:864 ]\\n| for Q in [0:8)\\n")
+    >>> found(Path("tests/arch/timeloop/simple_weight_stationary.stats.txt"), loops)["loops"]
+    'DRAM: Q 8'
+    """
     found = statistics(stats.read_text(encoding="utf-8", errors="replace"))
     return found | {"loops": nest(loops.read_text(encoding="utf-8", errors="replace"))}
 
