@@ -25,7 +25,11 @@ AXES = ("formats", "activations", "granularities", "calibrations")
 
 
 def workloads(config: dict) -> dict[str, dict]:
-    """The configured workloads; null, with which a file of one's own leaves out one of config.yaml, is none."""
+    """The configured workloads; null, with which a file of one's own leaves out one of config.yaml, is none.
+
+    >>> workloads({"workloads": {"cnn": {"dataset": "images"}, "resnet8": None}})
+    {'cnn': {'dataset': 'images'}}
+    """
     return {name: workload for name, workload in config["workloads"].items() if workload}
 
 
@@ -47,7 +51,15 @@ def conform(config: dict, schema: dict) -> None:
 
 
 def check(config: dict, schema: dict) -> None:
-    """Raise InputError, naming the key, where the configuration breaks the schema or names what is not there."""
+    """Raise InputError, naming the key, where the configuration breaks the schema or names what is not there.
+
+    >>> import yaml
+    >>> config, schema = (yaml.safe_load(Path(name).read_text()) for name in ("config.yaml", "config.schema.yaml"))
+    >>> check(config, schema)
+    >>> check(config | {"workloads": {"cnn": None}}, schema)
+    Traceback (most recent call last):
+    lib.errors.InputError: workloads: all are null; leave one
+    """
     conform(config, schema)
     parts = zip(config["quant"]["reference"].split("_"), AXES, strict=True)
     if not all(part in config["quant"][axis] for part, axis in parts):
@@ -60,14 +72,14 @@ def check(config: dict, schema: dict) -> None:
             raise InputError(f"workloads.{name}.dataset: {found}")
         if name in config["arch"]["networks"]:
             raise InputError(f"arch.networks.{name}: a workload has this name; choose another")
-    if not there(config["arch"]["technology"] or "."):
+    if not _there(config["arch"]["technology"] or "."):
         raise InputError(f"arch.technology: {config['arch']['technology']}: no such file")
     for name, settings in config["datasets"].items():
-        if name not in ("synthetic_signal", "images") and not there(settings["path"]):
+        if name not in ("synthetic_signal", "images") and not _there(settings["path"]):
             raise InputError(f"datasets.{name}.path: {settings['path']}: no such file or folder")
 
 
-def there(path: str) -> bool:
+def _there(path: str) -> bool:
     """Whether there is a file or folder at a path as people write it, ~ for the home folder included."""
     try:
         return Path(path).expanduser().exists()
@@ -79,10 +91,16 @@ def onnx_file(key: str, place: str) -> str:
     """The ONNX file configured as `key`; `package:file` is a file inside an installed Python package.
 
     Raises InputError where the package or the file is missing. The package is found without running its code.
+
+    >>> Path(onnx_file("arch.networks.light", "onnx:backend/test/data/light/light_resnet50.onnx")).name
+    'light_resnet50.onnx'
+    >>> onnx_file("arch.networks.light", "no_such_package:light.onnx")
+    Traceback (most recent call last):
+    lib.errors.InputError: arch.networks.light: no Python package no_such_package is installed
     """
     package, _, file = place.rpartition(":")
     if not package:
-        path = Path(file).expanduser() if there(file) else Path(file)
+        path = Path(file).expanduser() if _there(file) else Path(file)
     elif not package.isidentifier() or Path(file).is_absolute() or ".." in Path(file).parts:
         raise InputError(f"{key}: {place}: not of the form package:file, the file inside the folder of the package")
     else:
@@ -90,13 +108,19 @@ def onnx_file(key: str, place: str) -> str:
         if not found or not found.submodule_search_locations:
             raise InputError(f"{key}: no Python package {package} is installed")
         path = Path(found.submodule_search_locations[0], file)
-    if not (there(str(path)) and path.is_file()):
+    if not (_there(str(path)) and path.is_file()):
         raise InputError(f"{key}: {path}: no such file")
     return str(path)
 
 
 def places(config: dict) -> list[tuple[dict, str]]:
-    """Where the configuration may name a file or folder, or null: each place as a part of it and a key."""
+    """Where the configuration may name a file or folder, or null: each place as a part of it and a key.
+
+    >>> arch = {"networks": {"resnet18": "zigzag:inputs/workload/resnet18.onnx"}, "technology": None}
+    >>> config = {"datasets": {"images": {"path": None}, "mine": {"path": "~/mine"}}, "workloads": {}, "arch": arch}
+    >>> [part[key] for part, key in places(config)]
+    ['~/mine', 'zigzag:inputs/workload/resnet18.onnx']
+    """
     found = [(settings, "path") for settings in config["datasets"].values()]
     found += [(workload, "model") for workload in workloads(config).values()]
     found += [(config["arch"]["networks"], name) for name in config["arch"]["networks"]]
@@ -104,7 +128,13 @@ def places(config: dict) -> list[tuple[dict, str]]:
 
 
 def from_anywhere(config: dict) -> dict:
-    """The configuration with its paths made absolute, in place."""
+    """The configuration with its paths made absolute, in place.
+
+    >>> arch = {"networks": {"resnet18": "zigzag:inputs/workload/resnet18.onnx"}, "technology": "mine.csv"}
+    >>> arch = from_anywhere({"datasets": {}, "workloads": {}, "arch": arch})["arch"]
+    >>> arch["technology"] == str(Path.cwd() / "mine.csv"), arch["networks"]["resnet18"]
+    (True, 'zigzag:inputs/workload/resnet18.onnx')
+    """
     for part, key in places(config):
         if ":" not in part[key]:  # package:file is found from anywhere
             part[key] = str(Path(part[key]).expanduser().absolute())

@@ -26,6 +26,11 @@ def exponents(table: DataFrame) -> DataFrame:
     table : a row for each `step` and `size`, with columns QUANTITIES
     returns : besides, fitted (0 or 1), and {quantity}_exponent and {quantity}_error of the step in each of its rows;
         missing for a step of less than three sizes
+
+    >>> sizes = np.array([10, 100, 1000])
+    >>> table = DataFrame({"step": "run", "size": sizes, "seconds": 1e-6 * sizes**2, "peak_mb": 90.0})
+    >>> exponents(table)[["seconds_exponent", "peak_mb_exponent"]].iloc[0].round(6).tolist()
+    [2.0, 0.0]
     """
     table = table.assign(fitted=table.groupby("step")["size"].transform(fitted).astype(int))
     for quantity in QUANTITIES:

@@ -26,6 +26,10 @@ class Measurement(NamedTuple):
     seconds : wall-clock time; the least of up to REPEATS calls, as many as begin within ENOUGH_S
     peak_mb : most memory that the process or one that it started ever held, interpreter and input included
         [MB of 10^6 bytes]
+
+    >>> found = Measurement(size=1000, seconds=0.25, peak_mb=91.5)
+    >>> f"{1e6 * found.seconds / found.size:.0f} µs for each sample"
+    '250 µs for each sample'
     """
 
     size: int
@@ -39,6 +43,9 @@ def measure(prepare: Prepare, size: int, **settings) -> Measurement:
     prepare : a function of a module, which the process imports
     settings : as JSON writes them
     Raises RuntimeError with the last line that the process wrote where it fails.
+
+    >>> from lib.fixedpoint import scaling  # doctest: +SKIP
+    >>> measure(scaling.run, 1000, model="quantized.onnx")  # doctest: +SKIP
     """
     name = f"{prepare.__module__}:{prepare.__qualname__}"
     command = [sys.executable, "-m", __name__, name, str(size), json.dumps(settings)]
@@ -49,7 +56,7 @@ def measure(prepare: Prepare, size: int, **settings) -> Measurement:
     return Measurement(**json.loads(ended.stdout.splitlines()[-1]))
 
 
-def timed(call: Callable[[], object]) -> float:
+def _timed(call: Callable[[], object]) -> float:
     """Seconds of a call; see `Measurement`."""
     seconds = []
     while len(seconds) < REPEATS and sum(seconds) < ENOUGH_S:
@@ -59,7 +66,7 @@ def timed(call: Callable[[], object]) -> float:
     return min(seconds)
 
 
-def peak_mb() -> float:
+def _peak_mb() -> float:
     """Most memory that this process or one of its children ever held [MB of 10^6 bytes].
 
     Not this process's own ru_maxrss: the kernel starts that with what the parent held when it started the process.
@@ -71,4 +78,4 @@ def peak_mb() -> float:
 if __name__ == "__main__":
     name, size, settings = sys.argv[1:]
     size, call = pkgutil.resolve_name(name)(int(size), **json.loads(settings))
-    print(json.dumps({"size": size, "seconds": timed(call), "peak_mb": peak_mb()}))
+    print(json.dumps({"size": size, "seconds": _timed(call), "peak_mb": _peak_mb()}))

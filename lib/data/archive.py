@@ -54,7 +54,16 @@ def members(archive: tarfile.TarFile) -> list[tarfile.TarInfo]:
 
 
 def content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    """The bytes of a file in the archive; raises InputError where it is sparse or larger than any image."""
+    """The bytes of a file in the archive; raises InputError where it is sparse or larger than any image.
+
+    >>> from lib.examples import folder
+    >>> _ = (folder() / "abc.bin").write_bytes(b"abc")
+    >>> with tarfile.open(folder() / "abc.tar", "w") as made:
+    ...     made.add(folder() / "abc.bin", "abc.bin")
+    >>> with opened(folder() / "abc.tar") as archive:
+    ...     content(archive, archive.getmember("abc.bin"))
+    b'abc'
+    """
     if member.issparse() or member.size > MOST_BYTES:
         raise InputError(f"{archive.name}: {member.name}: sparse, or larger than {MOST_BYTES:,} bytes; remove it")
     return archive.extractfile(member).read()

@@ -14,7 +14,11 @@ WORKER = "batches"
 
 
 def cores() -> int:
-    """Cores that this process may use: fewer than there are where a batch system grants some of a shared machine's."""
+    """Cores that this process may use: fewer than there are where a batch system grants some of a shared machine's.
+
+    >>> 1 <= cores() <= os.cpu_count()
+    True
+    """
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

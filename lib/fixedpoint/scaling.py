@@ -8,13 +8,25 @@ from lib.fixedpoint.model import IntegerModel
 
 
 def run(size: int, model: str) -> tuple[int, Callable]:
-    """The integer model's outputs for `size` samples of noise, on one thread."""
+    """The integer model's outputs for `size` samples of noise, on one thread.
+
+    >>> from lib.examples import quantized_model
+    >>> count, call = run(5, quantized_model())
+    >>> count, {name: values.shape for name, values in call().items()}
+    (5, {'logits': (5, 3)})
+    """
     program, feeds = _program(size, model)
     return size, lambda: program.run(feeds)
 
 
 def trace(size: int, model: str) -> tuple[int, Callable]:
-    """All its quantized tensors."""
+    """All its quantized tensors.
+
+    >>> from lib.examples import quantized_model
+    >>> count, call = trace(5, quantized_model())
+    >>> count, sorted(call())[:3]
+    (5, ['features_quantized', 'flat_quantized', 'input_quantized'])
+    """
     program, feeds = _program(size, model)
     return size, lambda: program.trace(feeds)
 
