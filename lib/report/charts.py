@@ -26,7 +26,7 @@ def palette(colors: list[tuple]) -> list[str]:
     return color_palette(colors).as_hex()
 
 
-def colored(field: str, title: str, colors: dict[str, tuple], names: dict[str, str] | None = None) -> alt.Color:
+def _colored(field: str, title: str, colors: dict[str, tuple], names: dict[str, str] | None = None) -> alt.Color:
     """A colour for each value as in the figures, with a legend in which the values have other `names`."""
     label = f"{names or {}}[datum.value] || datum.label"
     return (
@@ -36,20 +36,20 @@ def colored(field: str, title: str, colors: dict[str, tuple], names: dict[str, s
     )
 
 
-def logarithmic(channel: type, field: str, title: str):
+def _logarithmic(channel: type, field: str, title: str):
     """An axis of costs, which differ by orders of magnitude, without zero."""
     return channel(field, type="quantitative").scale(type="log", nice=False, padding=8).axis(title=title, tickCount=6)
 
 
-def number(field: str, title: str, form: str = ".4~g") -> alt.Tooltip:
+def _number(field: str, title: str, form: str = ".4~g") -> alt.Tooltip:
     return alt.Tooltip(field, type="quantitative", title=title, format=form)
 
 
-def text(field: str, title: str) -> alt.Tooltip:
+def _text(field: str, title: str) -> alt.Tooltip:
     return alt.Tooltip(field, type="nominal", title=title)
 
 
-def finished(chart, description: str) -> dict:
+def _finished(chart, description: str) -> dict:
     """The specification with what the page gives, its colours wherever text or lines are drawn, and no data.
 
     In panels beside each other, BRUSH can be drawn among points.
@@ -80,6 +80,9 @@ def designs() -> dict:
     """Four panels of the design space: a rectangle drawn in one is shown in all.
 
     Rows: lib.report.explore.designs, with `within`, whether the design is within the limits, and `winner`.
+
+    >>> [panel["layer"][0]["name"] if "layer" in panel else panel["name"] for panel in designs()["concat"]]
+    ['time_energy_0', 'area_product_1', 'waiting_2', 'arrays']
     """
     files = "'results/arch/' + workload + '/designs.parquet'"
     runs = "'results/arch/' + workload + '/scalesim/' + datum.simulated + '/'"
@@ -88,16 +91,16 @@ def designs() -> dict:
         dataflow_name=f"{DATAFLOW_NAMES}[datum.dataflow]",
     )
     about = [
-        text("design", "design"),
-        text("dataflow_name", "dataflow"),
-        number("clock_mhz", "clock (MHz)"),
-        number("dram_gb_per_s", "DRAM (GB/s)"),
-        *(number(cost, title) for cost, title in COSTS.items()),
-        number("utilization", "MACs per PE and cycle", ".1%"),
-        number("stall_share", "cycles waiting for DRAM", ".1%"),
-        text("files", "files"),
+        _text("design", "design"),
+        _text("dataflow_name", "dataflow"),
+        _number("clock_mhz", "clock (MHz)"),
+        _number("dram_gb_per_s", "DRAM (GB/s)"),
+        *(_number(cost, title) for cost, title in COSTS.items()),
+        _number("utilization", "MACs per PE and cycle", ".1%"),
+        _number("stall_share", "cycles waiting for DRAM", ".1%"),
+        _text("files", "files"),
     ]
-    color = colored("dataflow", "dataflow", DATAFLOWS, DATAFLOW_NAMES)
+    color = _colored("dataflow", "dataflow", DATAFLOWS, DATAFLOW_NAMES)
     chosen = alt.when(BRUSH, alt.datum.within)
 
     def panel(name: str, x, y):
@@ -129,13 +132,17 @@ def designs() -> dict:
             alt.Color("cost:Q")
             .scale(type="log", scheme="viridis", reverse=True)
             .legend(title="least of what is minimised, among the designs shown", format=".3~g", tickCount=3),
-            tooltip=[text("design", "best design shown"), number("clock", "clock (MHz)"), number("cost", "minimised")],
+            tooltip=[
+                _text("design", "best design shown"),
+                _number("clock", "clock (MHz)"),
+                _number("cost", "minimised"),
+            ],
         )
         .properties(name="arrays", height=HEIGHT)
     )
     panels = [
-        panel("time_energy", *(logarithmic(c, n, COSTS[n]) for c, n in ((alt.X, "latency_ms"), (alt.Y, "energy_uj")))),
-        panel("area_product", *(logarithmic(c, n, COSTS[n]) for c, n in ((alt.X, "area_mm2"), (alt.Y, "edp_uj_ms")))),
+        panel("time_energy", *(_logarithmic(c, n, COSTS[n]) for c, n in ((alt.X, "latency_ms"), (alt.Y, "energy_uj")))),
+        panel("area_product", *(_logarithmic(c, n, COSTS[n]) for c, n in ((alt.X, "area_mm2"), (alt.Y, "edp_uj_ms")))),
         panel(
             "waiting",
             alt.X("stall_share", **share).axis(title="cycles waiting for DRAM", **percent),
@@ -144,13 +151,16 @@ def designs() -> dict:
         best,
     ]
     chart = alt.concat(*panels, columns=2, spacing=24).resolve_scale(color="independent")
-    return finished(chart, "Accelerator designs: latency, energy, area, energy-delay product, use of the array")
+    return _finished(chart, "Accelerator designs: latency, energy, area, energy-delay product, use of the array")
 
 
 def schemes() -> dict:
     """Accuracy over latency of the quantization schemes; values of the legends can be picked.
 
     Rows: lib.report.explore.schemes of one batch.
+
+    >>> [layer["mark"]["type"] for layer in schemes()["layer"]]
+    ['rule', 'point']
     """
     kinds = {"qdq": "QDQ", "qoperator": "QOperator", "float32": "float32"}
     picked = [
@@ -164,8 +174,8 @@ def schemes() -> dict:
             ": 'quant/' + workload + '/' + datum.scheme + '.onnx')"
         )
         .encode(
-            logarithmic(alt.X, "p50_ms", "median latency (ms)"),
-            color=colored("activation", "activations", colors),
+            _logarithmic(alt.X, "p50_ms", "median latency (ms)"),
+            color=_colored("activation", "activations", colors),
             opacity=alt.when(*picked).then(alt.value(0.9)).otherwise(alt.value(0.08)),
         )
     )
@@ -181,24 +191,27 @@ def schemes() -> dict:
         .scale(domain=list(kinds), range=["circle", "square", "diamond"])
         .legend(title="graph", labelExpr=f"{kinds}[datum.value]"),
         tooltip=[
-            *(text(name, name) for name in ("scheme", "activation", "granularity", "calibration")),
-            number("accuracy_percent", "accuracy (%)"),
-            number("ci_low_percent", "from (%)"),
-            number("ci_high_percent", "to (%)"),
-            number("p50_ms", "median latency (ms)"),
-            number("speedup", "times float32's speed"),
-            number("size_kb", "size (kB)"),
-            text("files", "file"),
+            *(_text(name, name) for name in ("scheme", "activation", "granularity", "calibration")),
+            _number("accuracy_percent", "accuracy (%)"),
+            _number("ci_low_percent", "from (%)"),
+            _number("ci_high_percent", "to (%)"),
+            _number("p50_ms", "median latency (ms)"),
+            _number("speedup", "times float32's speed"),
+            _number("size_kb", "size (kB)"),
+            _text("files", "file"),
         ],
     )
     chart = alt.layer(interval, points.add_params(*picked)).properties(height=340)
-    return finished(chart, "Test accuracy and latency of quantization schemes")
+    return _finished(chart, "Test accuracy and latency of quantization schemes")
 
 
 def widths() -> dict:
     """Accuracy over accumulator width by overflow policy.
 
     Rows: lib.report.explore.widths of one layer, or of all.
+
+    >>> [layer["mark"]["type"] for layer in widths()["layer"]]
+    ['rule', 'line']
     """
     base = alt.Chart(alt.NamedData("widths")).encode(
         alt.X("accumulator_bits", type="quantitative")
@@ -208,28 +221,31 @@ def widths() -> dict:
     accuracy = alt.Y("accuracy_percent", type="quantitative").axis(title="test accuracy (%)")
     lines = base.mark_line(point=alt.OverlayMarkDef(filled=True, size=55), strokeWidth=2).encode(
         accuracy,
-        color=colored("policy", "overflow", POLICIES, POLICY_NAMES),
+        color=_colored("policy", "overflow", POLICIES, POLICY_NAMES),
         tooltip=[
-            text("policy", "overflow"),
-            number("accumulator_bits", "accumulator (bits)", "d"),
-            number("accuracy_percent", "accuracy (%)"),
-            number("lost_points", "points lost", ".2f"),
-            number("overflow_share", "sums that overflow", ".3~%"),
-            number("samples", "test samples", ",d"),
+            _text("policy", "overflow"),
+            _number("accumulator_bits", "accumulator (bits)", "d"),
+            _number("accuracy_percent", "accuracy (%)"),
+            _number("lost_points", "points lost", ".2f"),
+            _number("overflow_share", "sums that overflow", ".3~%"),
+            _number("samples", "test samples", ",d"),
         ],
     )
     bound = (
         base.transform_aggregate(bound="max(bound_bits)")
         .mark_rule(strokeDash=[5, 4], color=alt.ExprRef("muted"), strokeWidth=1.5)
-        .encode(alt.X("bound:Q"), tooltip=[number("bound", "no input overflows from (bits)", "d")])
+        .encode(alt.X("bound:Q"), tooltip=[_number("bound", "no input overflows from (bits)", "d")])
     )
-    return finished(alt.layer(bound, lines).properties(height=300), "Test accuracy by accumulator width and policy")
+    return _finished(alt.layer(bound, lines).properties(height=300), "Test accuracy by accumulator width and policy")
 
 
 def numerics() -> dict:
     """Numerics with the designs that suit them, in two panels: a rectangle drawn in one is shown in both.
 
     Rows: lib.report.explore.numerics.
+
+    >>> [panel["encoding"]["x"]["field"] for panel in numerics()["concat"]]
+    ['edp_uj_ms', 'latency_ms']
     """
     base = (
         alt.Chart(alt.NamedData("numerics"))
@@ -244,22 +260,22 @@ def numerics() -> dict:
             .otherwise(alt.value(alt.ExprRef("faint"))),
             opacity=alt.when(BRUSH).then(alt.value(0.8)).otherwise(alt.value(0.2)),
             tooltip=[
-                text("numerics", "numerics"),
-                text("scheme", "scheme"),
-                number("accuracy_percent", "accuracy (%)"),
-                number("ci_low_percent", "from (%)"),
-                number("ci_high_percent", "to (%)"),
-                text("design", "design"),
-                number("clock_mhz", "clock (MHz)"),
-                number("dram_gb_per_s", "DRAM (GB/s)"),
-                *(number(cost, title) for cost, title in COSTS.items()),
-                text("files", "file"),
+                _text("numerics", "numerics"),
+                _text("scheme", "scheme"),
+                _number("accuracy_percent", "accuracy (%)"),
+                _number("ci_low_percent", "from (%)"),
+                _number("ci_high_percent", "to (%)"),
+                _text("design", "design"),
+                _number("clock_mhz", "clock (MHz)"),
+                _number("dram_gb_per_s", "DRAM (GB/s)"),
+                *(_number(cost, title) for cost, title in COSTS.items()),
+                _text("files", "file"),
             ],
         )
         .mark_point(filled=True, size=50)
     )
     product, latency, energy = (
-        logarithmic(c, n, COSTS[n]) for c, n in ((alt.X, "edp_uj_ms"), (alt.X, "latency_ms"), (alt.Y, "energy_uj"))
+        _logarithmic(c, n, COSTS[n]) for c, n in ((alt.X, "edp_uj_ms"), (alt.X, "latency_ms"), (alt.Y, "energy_uj"))
     )
     accuracy = alt.Y("accuracy_percent", type="quantitative").axis(title="test accuracy (%)")
     accuracy = accuracy.scale(zero=False, padding=8)
@@ -267,7 +283,7 @@ def numerics() -> dict:
         base.encode(product, accuracy).properties(name="accuracy_product", height=HEIGHT),
         base.encode(latency, energy).properties(name="time_energy", height=HEIGHT),
     ]
-    return finished(alt.concat(*panels, columns=2, spacing=24), "Numerics and hardware together: accuracy and costs")
+    return _finished(alt.concat(*panels, columns=2, spacing=24), "Numerics and hardware together: accuracy and costs")
 
 
 CHARTS = {chart.__name__: chart for chart in (schemes, widths, designs, numerics)}

@@ -20,10 +20,13 @@ def page(text: str, folder: str | Path, template_path: str | Path, facts: dict) 
 
     facts : tables, answers, architectures (lib.report) and arch, the settings, as the report's template has them
     Raises FileNotFoundError where an image is missing.
+
+    >>> html = page(text, "results", "lib/report/report.html.j2", facts)  # doctest: +SKIP
+    >>> Path("report.html").write_text(html, encoding="utf-8")  # doctest: +SKIP
     """
     converter = markdown.Markdown(extensions=["tables", "toc"], extension_configs={"toc": {"toc_depth": "2-2"}})
     html = converter.convert(text)
-    html = re.sub(r'<img alt="([^"]*)" src="([^":]+\.png)" />', lambda image: embedded(*image.groups(), folder), html)
+    html = re.sub(r'<img alt="([^"]*)" src="([^":]+\.png)" />', lambda image: _embedded(*image.groups(), folder), html)
     html = html.replace("<table>", '<div class="scroll" tabindex="0"><table>').replace("</table>", "</table></div>")
     title, rest = re.fullmatch(r"\s*<h1[^>]*>(.*?)</h1>\s*(.*)", html, re.DOTALL).groups()
     introduction, second, evidence = rest.partition("<h2")
@@ -33,7 +36,7 @@ def page(text: str, folder: str | Path, template_path: str | Path, facts: dict) 
         "introduction": introduction,
         "evidence": second + evidence,
         "sections": converter.toc_tokens,
-        "vega": vega(),
+        "vega": _vega(),
         "charts": literal({name: chart() for name, chart in CHARTS.items()}),
         "networks": literal(explorable(facts["tables"])),
         "questions": literal(asked),
@@ -45,13 +48,13 @@ def page(text: str, folder: str | Path, template_path: str | Path, facts: dict) 
     return render(template_path, facts | page_only)
 
 
-def embedded(name: str, path: str, folder: str | Path) -> str:
+def _embedded(name: str, path: str, folder: str | Path) -> str:
     """The image as part of the page, in a box of its own that scrolls where the screen is narrow."""
     image = base64.b64encode((Path(folder) / path).read_bytes()).decode()
     return f'<span class="figure" tabindex="0"><img alt="{name}" src="data:image/png;base64,{image}"></span>'
 
 
-def vega() -> str:
+def _vega() -> str:
     """The JavaScript of Vega, Vega-Lite in the version that Altair writes, and Vega-Embed."""
     version = ".".join(altair.SCHEMA_VERSION.split(".")[:2])
     return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=version)
