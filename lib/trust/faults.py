@@ -32,6 +32,10 @@ class Workflow:
     """The workflow in a working directory: what to make there, with which settings.
 
     timed : patterns of files with measured times, which are not compared
+
+    >>> workflow = Workflow(Path("run"), Path("Snakefile"), Path("config.yaml"), ("all",), cores=4)
+    >>> print(*workflow.command("--dry-run")[1:])
+    -m snakemake --snakefile Snakefile --configfile config.yaml --cores 4 --dry-run -- all
     """
 
     folder: Path
@@ -78,7 +82,13 @@ class Workflow:
 
 
 def pictures(folder: Path) -> None:
-    """A small set of pictures, three classes that differ in colour, as the folder `pictures` in `folder`."""
+    """A small set of pictures, three classes that differ in colour, as the folder `pictures` in `folder`.
+
+    >>> from lib.examples import folder
+    >>> pictures(folder() / "coloured")
+    >>> len(list((folder() / "coloured").rglob("*.png")))  # 40 to train and 20 to test in each of three classes
+    180
+    """
     rng = np.random.default_rng(0)
     for split, samples in (("train", 40), ("test", 20)):
         for channel, name in enumerate(("red", "green", "blue")):
@@ -108,6 +118,14 @@ def row(fault: str, how: str, tries: int, failed: int, message: str, expected: d
     message : what they said; expected : `Workflow.results` of a run that nothing disturbed
     after : the workflow after it was completed
     Of its files that the undisturbed run has, too, `compared` counts all and `differing` those that are not the same.
+
+    >>> from lib.examples import folder
+    >>> after = Workflow(folder() / "run", Path("Snakefile"), Path("config.yaml"), ("all",))
+    >>> (after.folder / "results").mkdir(parents=True)
+    >>> _ = (after.folder / "results" / "accuracy.csv").write_text("accuracy\\n0.5\\n")
+    >>> found = row("killed", "SIGKILL to one job", 1, 1, "", {"results/accuracy.csv": "another hash"}, after)
+    >>> found["compared"], found["differing"], found["leftovers"]
+    (1, 1, 0)
     """
     made = after.results()
     compared = [file for file in made if file in expected]
@@ -125,13 +143,16 @@ def row(fault: str, how: str, tries: int, failed: int, message: str, expected: d
 
 
 def completed(workflow: Workflow) -> None:
-    """Run the workflow to its end; raises RuntimeError where that fails, which is what no fault may lead to."""
+    """Run the workflow to its end; raises RuntimeError where that fails, which is what no fault may lead to.
+
+    >>> completed(Workflow(Path("run"), Path("Snakefile"), Path("tiny.yaml"), ("all",)))  # doctest: +SKIP
+    """
     code, messages = workflow.run()
     if code:
         raise RuntimeError(f"not finished by the same command again: {messages[-3000:]}")
 
 
-def kill(run: subprocess.Popen, what: str, rng: np.random.Generator) -> None:
+def _kill(run: subprocess.Popen, what: str, rng: np.random.Generator) -> None:
     """SIGKILL to all processes of a run, to Snakemake alone, so that its jobs go on, or to one of its jobs."""
     if what == "all processes":
         os.killpg(run.pid, signal.SIGKILL)
@@ -145,7 +166,16 @@ def kill(run: subprocess.Popen, what: str, rng: np.random.Generator) -> None:
 
 
 def session(leader: int) -> list[int]:
-    """Numbers of the living processes in the session of process `leader`."""
+    """Numbers of the living processes in the session of process `leader`.
+
+    >>> run = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    >>> session(run.pid) == [run.pid]
+    True
+    >>> run.kill()
+    >>> _ = run.wait()
+    >>> session(run.pid)
+    []
+    """
     found = []
     for status in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -162,6 +192,9 @@ def killed(base: Workflow, expected: dict[str, str], times: int, longest: float,
 
     What a killed run has made stays; where a run comes to its end before it is killed, the next one begins anew.
     Raises RuntimeError where a run fails that was not killed.
+
+    >>> for row in killed(whole, whole.results(), times=50, longest=10.0, seed=0):  # doctest: +SKIP
+    ...     print(row["how"], row["tries"], row["failed"], row["differing"])
     """
     rng = np.random.default_rng(seed)
     workflow, counts = base.fresh("killed"), {what: [0, 0] for what in KILLED}
@@ -171,7 +204,7 @@ def killed(base: Workflow, expected: dict[str, str], times: int, longest: float,
         try:
             messages, _ = run.communicate(timeout=rng.uniform(0, longest))
         except subprocess.TimeoutExpired:
-            kill(run, what, rng)
+            _kill(run, what, rng)
             if what == "Snakemake alone":
                 run.wait()  # the pipe stays open as long as the jobs live
             else:
@@ -189,7 +222,10 @@ def killed(base: Workflow, expected: dict[str, str], times: int, longest: float,
 
 
 def full_disk(base: Workflow, expected: dict[str, str], sizes_kb: list[int]) -> Iterator[Row]:
-    """Run in a file system of so many kB that is then enlarged, in a mount namespace of its own."""
+    """Run in a file system of so many kB that is then enlarged, in a mount namespace of its own.
+
+    >>> rows = list(full_disk(whole, whole.results(), sizes_kb=[100, 400]))  # doctest: +SKIP
+    """
     script = """
         set -e
         mount -t tmpfs -o size="$1"k tmpfs "$2"
@@ -219,7 +255,10 @@ def full_disk(base: Workflow, expected: dict[str, str], sizes_kb: list[int]) -> 
 
 
 def read_only(base: Workflow, expected: dict[str, str]) -> Iterator[Row]:
-    """Make one table again in results that are mounted read-only."""
+    """Make one table again in results that are mounted read-only.
+
+    >>> (row,) = read_only(whole, whole.results())  # doctest: +SKIP
+    """
     workflow = base.copy("read_only")
     (table,) = (file for file in workflow.targets[:1])
     (workflow.folder / table).unlink()
@@ -230,7 +269,10 @@ def read_only(base: Workflow, expected: dict[str, str]) -> Iterator[Row]:
 
 
 def truncated(base: Workflow, expected: dict[str, str], files: list[str]) -> Iterator[Row]:
-    """Cut files that later jobs read in half, text at the end of a line, where it still looks sound."""
+    """Cut files that later jobs read in half, text at the end of a line, where it still looks sound.
+
+    >>> (row,) = truncated(whole, whole.results(), ["results/data/images.npz"])  # doctest: +SKIP
+    """
     for file in files:
         workflow = base.copy("truncated")
         path = workflow.folder / file
@@ -244,7 +286,10 @@ def truncated(base: Workflow, expected: dict[str, str], files: list[str]) -> Ite
 
 
 def skewed_clock(base: Workflow, expected: dict[str, str]) -> Iterator[Row]:
-    """Files dated a day ahead or decades back; an input replaced by a file that is older than what was made of it."""
+    """Files dated a day ahead or decades back; an input replaced by a file that is older than what was made of it.
+
+    >>> rows = list(skewed_clock(whole, whole.results()))  # doctest: +SKIP
+    """
     now = time.time()
     for how, moment in (("all results dated a day ahead", now + DAY), ("all results dated 1980", 10 * 365 * DAY)):
         workflow = base.copy("skewed")
@@ -277,7 +322,10 @@ def skewed_clock(base: Workflow, expected: dict[str, str]) -> Iterator[Row]:
 
 
 def at_once(base: Workflow, expected: dict[str, str]) -> Iterator[Row]:
-    """Start a second run in the same folder while the first is at work."""
+    """Start a second run in the same folder while the first is at work.
+
+    >>> (row,) = at_once(whole, whole.results())  # doctest: +SKIP
+    """
     workflow = base.fresh("at_once")
     first = workflow.start()
     while first.poll() is None and not any((workflow.folder / ".snakemake").glob("locks/*")):
@@ -289,7 +337,10 @@ def at_once(base: Workflow, expected: dict[str, str]) -> Iterator[Row]:
 
 
 def missing_tools(base: Workflow, expected: dict[str, str]) -> Iterator[Row]:
-    """Run without any other program on the PATH: no git, no Timeloop, none of the shell's tools; then with them."""
+    """Run without any other program on the PATH: no git, no Timeloop, none of the shell's tools; then with them.
+
+    >>> (row,) = missing_tools(whole, whole.results())  # doctest: +SKIP
+    """
     workflow = base.fresh("no_tools")
     (workflow.folder / "bin").mkdir()
     (workflow.folder / "bin" / "bash").symlink_to(shutil.which("bash"))
@@ -303,6 +354,8 @@ def no_network(base: Workflow, expected: dict[str, str], images: Callable[[str],
     """Run without a network: on images that are there, on none, and on none where only CIFAR-10 will do.
 
     images : writes the settings for a source of images without a path to a file
+
+    >>> rows = list(no_network(whole, whole.results(), lambda source: Path(f"{source}.yaml")))  # doctest: +SKIP
     """
     without = ("unshare", "-rn")
     workflow = base.fresh("no_network")

@@ -16,7 +16,15 @@ KINDS |= {".npz": "data", ".npy": "data", ".md": "document", ".html": "document"
 
 
 def results(folder: Path) -> dict[str, str]:
-    """SHA-256 of each result below the working directory `folder`, by its path in there; hidden files do not count."""
+    """SHA-256 of each result below the working directory `folder`, by its path in there; hidden files do not count.
+
+    >>> from lib.examples import folder
+    >>> (folder() / "made" / "results" / "logs").mkdir(parents=True)
+    >>> for name in ("abc.bin", "logs/abc.log"):
+    ...     _ = (folder() / "made" / "results" / name).write_bytes(b"abc")
+    >>> {name: sha256[:8] for name, sha256 in results(folder() / "made").items()}
+    {'results/abc.bin': 'ba7816bf'}
+    """
     found = {}
     for path in sorted((folder / "results").rglob("*")):
         name = path.relative_to(folder).as_posix()
@@ -45,7 +53,12 @@ def compare(here: dict[str, str], there: dict[str, str], timed: Iterable[str]) -
 
 
 def require_same(table: pd.DataFrame) -> None:
-    """Raise InputError, naming the first of them, where files of `compare` differ that hold no measured times."""
+    """Raise InputError, naming the first of them, where files of `compare` differ that hold no measured times.
+
+    >>> require_same(compare({"a.csv": "1", "b.csv": "1"}, {"a.csv": "2", "b.csv": "2"}, timed=["b.csv"]))
+    Traceback (most recent call last):
+    lib.errors.InputError: 1 of 2 files differ between two runs, the first of them a.csv
+    """
     differing = table[~table["same"] & ~table["timed"]]
     if len(differing):
         first = differing["file"].iloc[0]

@@ -11,7 +11,12 @@ from lib.data.archive import sha256_of
 
 
 def git_state(root: str | Path) -> dict[str, object]:
-    """Commit of the repository at `root`, and its tracked and new files that differ from it; None without git."""
+    """Commit of the repository at `root`, and its tracked and new files that differ from it; None without git.
+
+    >>> from lib.examples import folder
+    >>> git_state(folder())  # no repository
+    {'commit': None, 'dirty': None, 'changed': None}
+    """
     commit, changed = _git(root, "rev-parse", "HEAD"), _git(root, "status", "--porcelain")
     # A copy of the project inside another repository has no commit of its own.
     if commit is None or changed is None or _git(root, "rev-parse", "--show-cdup").strip():
@@ -55,7 +60,7 @@ def cpu_features(cpuinfo: str) -> list[str]:
     return sorted(line[1].split()) if line else []
 
 
-def given_files(config: dict) -> dict[str, str]:
+def _given_files(config: dict) -> dict[str, str]:
     """SHA-256 of each file that the configuration names, by its path there; folders and files of packages apart."""
     named = {part[key] for part, key in places(config)}
     files = {name: Path(name).expanduser() for name in sorted(named)}
@@ -63,7 +68,12 @@ def given_files(config: dict) -> dict[str, str]:
 
 
 def without_folders(config: dict) -> dict:
-    """The configuration with the last part of each path alone: where files are on one machine is nobody's business."""
+    """The configuration with the last part of each path alone: where files are on one machine is nobody's business.
+
+    >>> arch = {"networks": {"mine": "/models/mine.onnx"}, "technology": None}
+    >>> without_folders({"datasets": {}, "workloads": {}, "arch": arch})["arch"]["networks"]
+    {'mine': 'mine.onnx'}
+    """
     config = copy.deepcopy(config)
     for part, key in places(config):
         part[key] = Path(part[key]).name
@@ -75,6 +85,12 @@ def provenance(config: dict, root: str | Path, machine: dict, datasets: dict[str
 
     root : of the repository; machine : lib.bench.machine.facts, of where benchmarks ran
     datasets : lib.data.provenance.provenance by data set; arrays : their .npz files, in the same order
+
+    >>> from lib.examples import folder
+    >>> config = {"seed": 7, "datasets": {}, "workloads": {}, "arch": {"networks": {}, "technology": None}}
+    >>> found = provenance(config, folder(), {"cpu": "Some CPU"}, datasets={}, arrays=[])
+    >>> found["seed"], found["machine"], found["git"]["commit"], found["lock"]
+    (7, {'cpu': 'Some CPU'}, None, None)
     """
     root, cpuinfo = Path(root), Path("/proc/cpuinfo")
     lock = root / "requirements.txt"
@@ -89,6 +105,6 @@ def provenance(config: dict, root: str | Path, machine: dict, datasets: dict[str
             name: {key: about[key] for key in kept} | {"arrays_sha256": sha256_of(Path(path))}
             for (name, about), path in zip(datasets.items(), arrays, strict=True)
         },
-        "files": given_files(config),
+        "files": _given_files(config),
         "config": without_folders(config),
     }
