@@ -173,7 +173,7 @@ def test_killed_run_is_finished_by_the_same_command_with_the_same_results(finish
 def test_full_disk_read_only_results_and_no_network_are_survived(finished):
     base = workflow(finished, "results/data/images.npz")
     expected = base.results()
-    survived(faults.full_disk(base, expected, [200]))
+    survived(faults.full_disk(base, expected, [100]))
     (row,) = survived(faults.read_only(base, expected))
     assert "protected" in row["message"].lower()
 

@@ -24,6 +24,7 @@ SOURCES = [
     "docs",
     "configs",
     "tests/data/own_model",
+    "tests/tiny.yaml",
 ]
 
 
