@@ -10,11 +10,11 @@ NAME = "synthetic images, not CIFAR-10"
 CLASSES = ("checkers", "crescent", "cross", "disk", "hexagon", "ring", "square", "star", "stripes", "triangle")
 
 CHUNK = 500  # images drawn at a time, which bounds memory
-RADIUS = (0.25, 0.7)  # of half the image; the smallest shapes are hard to tell apart at 32 pixels
-CONTRAST = (0.22, 0.52)  # distance of the shape's colour from the background's, per channel, of the full range
+RADIUS = (0.2, 0.65)  # of half the image; the smallest shapes are hard to tell apart at 32 pixels
+CONTRAST = (0.18, 0.48)  # distance of the shape's colour from the background's, per channel, of the full range
 NOISE = (0.02, 0.1)  # standard deviation of the white noise, of the full range
 CLUTTER = 0.15  # largest amplitude of the background's blotches, of the full range
-HIDDEN = 0.25  # share of images with a bar across
+HIDDEN = 0.3  # share of images with a bar across
 
 
 def polygon(x: np.ndarray, y: np.ndarray, sides: int, apothem: float) -> np.ndarray:
