@@ -185,6 +185,12 @@ def gathered_over(table: str) -> list[str]:
     return WORKLOADS if needs_more else NETWORKS
 
 
+def made_first(wildcards) -> list[str]:
+    """What is compared with a second run of it."""
+    targets = config["trust"]["repeat"]
+    return [str(path) for target in targets for path in (rules.all.input if target == "all" else [target])]
+
+
 @cache
 def fingerprint(script: str) -> str:
     """Hash of all project code that `script` can run: the modules it imports, and theirs.

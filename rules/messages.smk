@@ -34,7 +34,11 @@ def first_of_files(match: re.Match) -> str:
 def what_changed(match: re.Match) -> str:
     """Settings by their values; code, whose fingerprint (rules/common.smk) is one of Snakemake's params, by that word."""
     before, now = (re.sub(r"'[0-9a-f]{16}'(, )?", "", values).strip(" ,") for values in match.groups())
-    return f"Settings have changed from {before or 'none'} to {now or 'none'}" if before or now else "Code or data have changed"
+    return (
+        f"Settings have changed from {before or 'none'} to {now or 'none'}"
+        if before or now
+        else "Code or data have changed"
+    )
 
 
 def readable(record: logging.LogRecord) -> bool:

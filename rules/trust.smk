@@ -40,12 +40,6 @@ rule provenance:
         "../workflow_scripts/provenance.py"
 
 
-def made_first(wildcards) -> list[str]:
-    """What is compared with a second run of it."""
-    targets = config["trust"]["repeat"]
-    return [str(path) for target in targets for path in (rules.all.input if target == "all" else [target])]
-
-
 # Not part of `all`: it takes as long as everything before it.
 rule reproducibility:
     input:
