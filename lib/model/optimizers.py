@@ -32,7 +32,8 @@ class Muon(torch.optim.Muon):
 
     def __init__(self, filters: list[nn.Parameter], lr: float):
         self.filters = filters
-        matrices = [nn.Parameter(parameter.detach().flatten(1)) for parameter in filters]  # views of the filters
+        # Views, so that a step changes the filters; where the memory's layout allows none, this raises RuntimeError.
+        matrices = [nn.Parameter(parameter.detach().view(len(parameter), -1)) for parameter in filters]
         super().__init__(matrices, lr=lr, weight_decay=0.0, momentum=0.9)
 
     @torch.no_grad()

@@ -1,5 +1,6 @@
 """Muon turns filters without scaling them; it is given those whose scale is free."""
 
+import pytest
 import torch
 from torch import nn
 
@@ -36,3 +37,9 @@ def test_a_step_is_orthogonal_and_filters_keep_norm_one():
     turned = (filters.detach() - before).flatten(1)
     gram = turned @ turned.T
     assert gram.diagonal().min() > 3 * (gram - gram.diagonal().diag()).abs().max()
+
+
+def test_filters_that_no_step_could_reach_are_refused():
+    filters = nn.Parameter(torch.randn(8, 4, 3, 3).to(memory_format=torch.channels_last))
+    with pytest.raises(RuntimeError):
+        Muon([filters], lr=0.1)
