@@ -11,7 +11,7 @@ FIGURES = ROOT / "lib" / "report" / "figures"  # they draw the workflow's own ta
 # a stage, whole runs of the workflow.
 NOT_RUN = {
     "lib/arch/findings.py: findings",
-    "lib/arch/timeloop.py: search",
+    "lib/arch/timeloop_mapper.py: search",
     "lib/bench/process.py: measure",
     "lib/report/answers.py: answers",
     "lib/report/api.py: pages",

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 from job import job, labelled
 
-from lib.arch import mapping, scalesim, study, technology, timeloop, topology
+from lib.arch import mapping, scalesim, study, technology, timeloop, timeloop_mapper, topology
 from lib.arch.cost import DESIGN, layer_costs
 from lib.arch.numerics import INT8
 from lib.errors import InputError
@@ -35,7 +35,7 @@ with job(snakemake) as log:
             if missing:
                 continue
             try:
-                result = timeloop.search(place) | {"reason": ""}
+                result = timeloop_mapper.search(place) | {"reason": ""}
             except InputError as error:
                 result = {"reason": str(error)}
             about = {"tool": "Timeloop", "design": design["design"].iloc[0], "objective": "EDP"}

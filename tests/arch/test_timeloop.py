@@ -16,7 +16,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from lib.arch import area, energy, mapping, technology, timeloop
+from lib.arch import area, energy, mapping, technology, timeloop, timeloop_mapper
 from lib.arch.cost import layer_costs
 from lib.arch.numerics import Numerics
 from lib.arch.topology import Layer
@@ -148,7 +148,7 @@ def test_tables_are_our_energies_and_areas(dataflow, tmp_path):
 
 
 def test_statistics_of_a_real_run_are_read():
-    found = timeloop.statistics(STATS)
+    found = timeloop_mapper.statistics(STATS)
     assert (found["macs"], found["latency_cycles"], found["dram_bytes"]) == (10838016, 903168, 554147)
     assert found["ideal_cycles"] == 903168 and found["stall_cycles"] == 0
     stated = {"mac": 315.0, "register": 128 + 144 + 144, "sram": 6.22 + 6712.38, "dram": 6544.64}  # fJ per MAC
@@ -161,11 +161,11 @@ def test_statistics_of_a_real_run_are_read():
 def test_statistics_cut_short_are_refused():
     for length in (0, 100, len(STATS) // 2, STATS.index("Computes =")):
         with pytest.raises(InputError, match="cut short"):
-            timeloop.statistics(STATS[:length])
+            timeloop_mapper.statistics(STATS[:length])
 
 
 def test_loops_are_readable():
-    assert timeloop.nest(MAP) == "DRAM: Q 8, P 2; shared_glb: R 3; inter_PE_spatial: M 4 y, C 3 y"
+    assert timeloop_mapper.nest(MAP) == "DRAM: Q 8, P 2; shared_glb: R 3; inter_PE_spatial: M 4 y, C 3 y"
 
 
 def front_end(folder: Path, monkeypatch, script: str) -> None:
@@ -182,7 +182,7 @@ def test_search_hands_over_all_files_and_its_row_joins_our_costs(tmp_path, monke
     files = " ".join(timeloop.FILES)
     reads = f'set -e; test "$*" = "mapper {files} -o output"; cat {files} > /dev/null'
     front_end(tmp_path, monkeypatch, f"{reads}; mkdir output; cp ../timeloop-mapper.* output")
-    found = timeloop.search(tmp_path / "layer")
+    found = timeloop_mapper.search(tmp_path / "layer")
     costs = layer_costs(LAYERS[:1], design().to_frame().T.infer_objects(), TECHNOLOGY)
     row = {"tool": "Timeloop", "layer": "conv", "reason": ""} | found
     table = mapping.beside(pd.DataFrame([row]), costs, {})
@@ -194,5 +194,5 @@ def test_search_without_a_mapping_says_why_in_one_line(tmp_path, monkeypatch):
     written(tmp_path / "layer")
     front_end(tmp_path, monkeypatch, "echo ERROR: couldn\\'t map level; exit 1")
     with pytest.raises(InputError, match=r"found no mapping .*couldn't map level") as error:
-        timeloop.search(tmp_path / "layer")
+        timeloop_mapper.search(tmp_path / "layer")
     assert "\n" not in str(error.value)

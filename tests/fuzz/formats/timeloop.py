@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from lib.arch import timeloop
+from lib.arch import timeloop_mapper
 from lib.errors import InputError
 from tests.fuzz.target import Target
 
@@ -15,10 +15,10 @@ def read(path: Path) -> None:
     sound = path.with_name("sound.txt")
     sound.write_bytes(STATISTICS)
     try:
-        timeloop.found(sound, path)
+        timeloop_mapper.found(sound, path)
     except InputError:
         sound.write_bytes(LOOPS)
-        timeloop.found(path, sound)
+        timeloop_mapper.found(path, sound)
 
 
 TARGET = Target("mapper.txt", [STATISTICS, LOOPS], read)
