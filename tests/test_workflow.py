@@ -14,6 +14,7 @@ from tiny_workflow import ROOT, command, hashes, snakemake
 from lib.errors import InputError
 from lib.trust import faults
 from lib.trust.hashes import compare, require_same, results
+from lib.trust.running import Workflow
 
 NOT_PART_OF_ALL = {"gallery", "document", "own_model_example"}
 NOT_PART_OF_ALL |= {"measure_scaling", "scaling", "reproducibility", "faults"}
@@ -148,9 +149,9 @@ def test_dag_is_plain_graphviz_on_standard_output(finished):
     assert result.stdout.startswith("digraph")
 
 
-def workflow(finished, *targets: str) -> faults.Workflow:
+def workflow(finished, *targets: str) -> Workflow:
     """The finished run, to be copied and begun anew in folders beside it."""
-    return faults.Workflow(finished, finished / "Snakefile", finished / "tiny.yaml", targets)
+    return Workflow(finished, finished / "Snakefile", finished / "tiny.yaml", targets)
 
 
 def survived(rows, refused: bool = True) -> list[dict]:

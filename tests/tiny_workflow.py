@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from lib.trust import faults
+from lib.trust import running
 
 ROOT = Path(__file__).parents[1]
 SOURCES = [
@@ -38,7 +38,7 @@ def checkout(folder: Path) -> Path:
         else:
             shutil.copy(source, folder / name)
     shutil.copy(ROOT / "tests" / "tiny.yaml", folder)
-    faults.pictures(folder)
+    running.pictures(folder)
     return folder
 
 

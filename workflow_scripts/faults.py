@@ -15,7 +15,7 @@ from job import job
 from lib.errors import InputError
 from lib.files import write_csv, write_text
 from lib.report import render
-from lib.trust import faults
+from lib.trust import faults, running
 
 # Made by most faults, to save time; killing goes through everything.
 SOME = ("results/tables/quant_errors.csv", "results/tables/bit_growth.csv", "results/tables/winners.csv")
@@ -43,8 +43,8 @@ with job(snakemake) as log, tempfile.TemporaryDirectory() as scratch:
         return path
 
     folder = Path(scratch, "undisturbed")
-    faults.pictures(folder)
-    whole = faults.Workflow(folder, Path(params.snakefile), tiny, ("all",), tuple(params.timed), snakemake.threads)
+    running.pictures(folder)
+    whole = running.Workflow(folder, Path(params.snakefile), tiny, ("all",), tuple(params.timed), snakemake.threads)
     start = time.monotonic()
     faults.completed(whole)
     seconds = time.monotonic() - start

@@ -9,12 +9,13 @@ import pandas as pd
 
 from lib.report import render
 from lib.trust import faults
+from lib.trust.running import Workflow
 
 PAGE = Path(__file__).parents[2] / "docs/faults.md.j2"
 
 
 def test_row_counts_what_differs_and_what_is_left(tmp_path):
-    workflow = faults.Workflow(tmp_path / "run", tmp_path, tmp_path, (), timed=("results/latency.csv",))
+    workflow = Workflow(tmp_path / "run", tmp_path, tmp_path, (), timed=("results/latency.csv",))
     results = tmp_path / "run" / "results"
     (results / "logs").mkdir(parents=True)
     for name in ("same.csv", "other.csv", "latency.csv", "unexpected.csv", "logs/a.log", ".half-x1y2z3_4.csv"):
