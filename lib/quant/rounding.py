@@ -25,6 +25,7 @@ from lib.quant.low_bit import LowBitModel
 from lib.quant.weights import Weight
 
 SWEEPS = 30
+BLOCK = 32  # weights of a channel
 FACTORS = np.arange(70, 121, 5, dtype=np.float32) / 100  # of the scales to start from; the descent ends in local minima
 PATCHES = 1 << 24  # values copied out of activations at a time, so that large images fit in memory
 DAMPING = 1e-3  # of the mean variance: keeps weights of inputs that hardly vary near their float values
@@ -160,11 +161,10 @@ def learned(weight: Weight, exact: np.ndarray, moments: Moments) -> Weight:
     shape = (*exact.shape[:2], 1) if weight.scale.ndim else (1, 1, 1)
     scale, zero_point = weight.scale.reshape(shape), weight.zero_point.reshape(shape)
     limits = [limit - zero_point for limit in weight.limits]
-    ends = [_descended(as_matrices(weight.integers, weight.axis, len(exact)) - zero_point, scale, gram, cross, limits)]
-    for factor in FACTORS:
-        steps = np.clip(np.rint(exact / (factor * scale)), *limits).astype(weight.integers.dtype)
-        ends.append(_descended(steps, factor * scale, gram, cross, limits))
-    steps, scales = map(np.stack, zip(*ends, strict=True))
+    starts = [as_matrices(weight.integers, weight.axis, len(exact)) - zero_point]
+    starts += [np.clip(np.rint(exact / (factor * scale)), *limits).astype(starts[0].dtype) for factor in FACTORS]
+    steps, scales = np.stack(starts), np.stack([scale, *(factor * scale for factor in FACTORS)])
+    steps, scales = _descended(steps, scales, gram, cross, limits)
     errors = error(scales * steps.astype(np.float64), gram, cross)
     best = (errors if weight.scale.ndim else errors.sum(axis=(1, 2), keepdims=True)).argmin(axis=0)[None, ..., None]
     steps, scale = np.take_along_axis(steps, best, 0)[0], np.take_along_axis(scales, best, 0)[0]
@@ -176,7 +176,11 @@ def learned(weight: Weight, exact: np.ndarray, moments: Moments) -> Weight:
 def _descended(
     steps: np.ndarray, scale: np.ndarray, gram: np.ndarray, cross: np.ndarray, limits: list[np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Steps and scale after sweeps over the integers, with the best scale for them after each, until none changes."""
+    """Steps and scales after sweeps over the integers, with the best scale for them after each, until none changes.
+
+    steps : integers less zero points [starts, groups, channels, K]
+    scale : [starts, groups, channels, 1], or [starts, 1, 1, 1] where all weights share one
+    """
     for _ in range(SWEEPS):
         if not _sweep(steps, scale.astype(np.float64), gram, cross, limits):
             break
@@ -200,24 +204,31 @@ def damped(moments: Moments, exact: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 def _sweep(steps: np.ndarray, scale: np.ndarray, gram: np.ndarray, cross: np.ndarray, limits: list[np.ndarray]) -> bool:
     """Give each weight in turn the best integer for the others as they are; whether any of them changed.
 
-    steps : integers less zero points [groups, channels, K], changed in place; all channels have their turn together
+    steps : as for `_descended`, changed in place; all starts and channels have their turn together
+    What a weight's change means to the later ones of its BLOCK is told at once, to those behind it by one product.
     """
     changed = False
     slope = cross - scale * (steps @ gram)  # half of what the error falls by, per unit of each weight
-    for k in range(steps.shape[-1]):
-        best = steps[..., k] + slope[..., k] / (scale[..., 0] * gram[:, None, k, k])
-        best = np.clip(np.rint(best), limits[0][..., 0], limits[1][..., 0]).astype(steps.dtype)
-        move = best - steps[..., k]
-        if move.any():
-            slope -= (scale[..., 0] * move)[..., None] * gram[:, None, k]
-            steps[..., k] = best
+    for start in range(0, steps.shape[-1], BLOCK):
+        block, later = slice(start, start + BLOCK), slice(start + BLOCK, None)
+        before = steps[..., block].copy()
+        for k in range(start, min(start + BLOCK, steps.shape[-1])):
+            best = steps[..., k] + slope[..., k] / (scale[..., 0] * gram[:, None, k, k])
+            best = np.clip(np.rint(best), limits[0][..., 0], limits[1][..., 0]).astype(steps.dtype)
+            moves = best - steps[..., k]
+            if moves.any():
+                slope[..., block] -= (scale[..., 0] * moves)[..., None] * gram[:, None, k, block]
+                steps[..., k] = best
+        moves = steps[..., block] - before
+        if moves.any():
+            slope[..., later] -= scale * (moves @ gram[:, block, later])
             changed = True
     return changed
 
 
 def _refit(steps: np.ndarray, scale: np.ndarray, gram: np.ndarray, cross: np.ndarray) -> np.ndarray:
     """The scale with the least error for given integers, where it is positive: s = uᵀc / uᵀGu with u = q - z."""
-    axes = -1 if scale.size > 1 else None
+    axes = tuple(axis for axis in range(1, 4) if scale.shape[axis] == 1)  # starts have a scale each
     numerator = np.sum(steps * cross, axis=axes, keepdims=True)
     denominator = np.sum(steps * (steps @ gram), axis=axes, keepdims=True)
     usable = (numerator > 0) & (denominator > 0)
