@@ -328,6 +328,35 @@ rule document:
         "../workflow_scripts/document.py"
 
 
+# Not part of `all`: it changes a page of the repository.
+rule whole_test_sets:
+    input:
+        template=ROOT / "docs/whole_test_sets.md.j2",
+        tables=expand(
+            "results/tables/{table}.csv",
+            table=["layers", "training", "exactness", "throughput", "low_bit", "library"],
+        ),
+        machine="results/bench/machine.json",
+    output:
+        page="docs/whole_test_sets.md",
+    log:
+        "results/logs/report/whole_test_sets.log",
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        code=fingerprint("whole_test_sets.py"),
+        benchmarks="results/benchmarks",
+        workloads=list(workloads()),
+    message:
+        "Filling {output} with what the default run leaves out"
+    script:
+        "../workflow_scripts/whole_test_sets.py"
+
+
 rule gallery:
     input:
         readmes=ancient(["README.md", "README.zh.md"]),
