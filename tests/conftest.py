@@ -1,7 +1,12 @@
 """Small trained models, data sets and a finished run of the workflow, which several tests share."""
 
+import os
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
+
+# As many processes test as there are cores: BLAS threads of their own would get in each other's way.
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import numpy as np
 import pytest
@@ -82,12 +87,19 @@ def finished(tmp_path_factory, worker_id) -> Path:
     base = tmp_path_factory.getbasetemp()
     folder = (base if worker_id == "master" else base.parent) / "finished"
     with FileLock(f"{folder}.lock"):
-        if not (folder / "results" / "report.html").exists():
+        if not folder.with_name("untouched").exists():
             snakemake(checkout(folder), "all")
+            shutil.copytree(folder, folder.with_name("untouched"))
     return folder
+
+
+@pytest.fixture(scope="session")
+def untouched(finished) -> Path:
+    """What was in it before any test changed a setting or a line of code there."""
+    return finished.with_name("untouched")
 
 
 def pytest_collection_modifyitems(items):
     """The whole workflow first: it takes longest, while the others do all the rest; last what needs its results."""
-    order = {"test_workflow.py": 0, "test_slurm.py": 2}
+    order = {"test_workflow.py": 0, "test_slurm.py": 2, "test_interruptions.py": 3}
     items.sort(key=lambda item: order.get(item.path.name, 1))
