@@ -20,10 +20,11 @@ from lib import config as settings
 from lib.data.archive import sha256_of
 from lib.errors import InputError
 
-ROOT = Path(workflow.basedir)
+# As seen from the working directory: what was made stays up to date where both are moved together.
+ROOT = Path(os.path.relpath(workflow.basedir))
 
 # Scripts import lib wherever the working directory is and whichever environment runs them.
-os.environ.update(PYTHONPATH=str(ROOT))
+os.environ.update(PYTHONPATH=workflow.basedir)
 
 
 def release_stale_lock():

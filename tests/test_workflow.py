@@ -39,6 +39,10 @@ def test_second_run_does_nothing(finished):
     assert planned(finished) == {}
 
 
+def test_moved_run_is_up_to_date(finished, tmp_path):
+    assert planned(shutil.copytree(finished, tmp_path / "moved")) == {}
+
+
 def test_help_is_one_screen_of_targets_that_there_are(finished):
     shown = subprocess.run(command("help"), cwd=finished, capture_output=True, text=True, check=True).stdout
     assert shown == (ROOT / "docs" / "help.txt").read_text()

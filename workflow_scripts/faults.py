@@ -44,7 +44,7 @@ with job(snakemake) as log, tempfile.TemporaryDirectory() as scratch:
 
     folder = Path(scratch, "undisturbed")
     running.pictures(folder)
-    whole = running.Workflow(folder, Path(params.snakefile), tiny, ("all",), tuple(params.timed), snakemake.threads)
+    whole = running.Workflow(folder, Path(params.snakefile).absolute(), tiny, ("all",), tuple(params.timed), snakemake.threads)
     start = time.monotonic()
     faults.completed(whole)
     seconds = time.monotonic() - start

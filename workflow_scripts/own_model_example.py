@@ -14,7 +14,7 @@ from lib.files import write_text
 
 with job(snakemake):
     folder = Path(snakemake.output.tables[0]).parents[2]  # where the run's results/tables are
-    root = Path(snakemake.params.snakefile).parent
+    root = Path(snakemake.params.snakefile).absolute().parent
     settings = yaml.safe_load(Path(snakemake.input.settings).read_text())
     for part, key in ((settings["datasets"]["digits"], "path"), (settings["workloads"]["mnist_cnn"], "model")):
         part[key] = str(root / part[key])
