@@ -63,6 +63,11 @@ def timed(path: str):
     return flag(path, "timed")
 
 
+def pattern(path: str) -> str:
+    """A path with an asterisk for each wildcard, with its constraint where it has one."""
+    return re.sub(r"\{[^}]+\}", "*", path)
+
+
 def one_of(names) -> str:
     """A wildcard constraint that matches these names alone, even if there are none."""
     return "|".join(names) or "(?!)"

@@ -1,15 +1,13 @@
 """Note what a run was made of, and put the workflow itself to the test: two runs compared, faults survived."""
 
 # Files that hold measured times: outputs marked as `timed`, and the tables and figures made from them.
-TIMED = [str(output) for rule in workflow.rules for output in rule.output if is_flagged(output, "timed")]
-TIMED_TABLES = {table for table, part in TABLES.items() if part in TIMED}
+TIMED = [pattern(output) for rule in workflow.rules for output in rule.output if is_flagged(output, "timed")]
+TIMED_TABLES = {table for table, part in TABLES.items() if pattern(part) in TIMED}
 TIMED += expand("results/tables/{table}.csv", table=sorted(TIMED_TABLES))
 TIMED += expand(
     "results/figures/{figure}.png",
     figure=[name for name, figure in FIGURES.items() if TIMED_TABLES & set(figure["tables"])],
 )
-# As patterns, whatever the wildcards are.
-TIMED = [re.sub(r"\{[^}]+\}", "*", path) for path in TIMED]
 
 
 # Made again whenever a table is, so that the commit is that of the last change to the results: a commit that changes

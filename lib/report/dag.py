@@ -60,7 +60,7 @@ def draw(graph: nx.DiGraph, stages: dict[str, str], datasets: str) -> Figure:
     figure, axes = plt.subplots(figsize=(1.5 * (1 - first), 0.75 * rows + 1.3))
     axes.set(xlim=(first - 0.45, 0.45), ylim=(-rows / 2 - 0.1, rows / 2 + 0.1))
     axes.axis("off")
-    for start, end in reduced.edges:
+    for start, end in sorted(reduced.edges):  # the reduction has them in another order in every process
         # A slight bend lifts an arrow over the boxes of the layers that it passes.
         bend = 0.0 if place[end][0] - place[start][0] == 1 else 0.18
         arrow = {"arrowstyle": "-|>", "color": "0.45", "linewidth": 1, "shrinkA": 28, "shrinkB": 30}
