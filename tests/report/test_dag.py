@@ -8,7 +8,8 @@ import networkx
 from lib.report import dag
 rules = ["train", "quantize", "bench", "cost", "joint"]
 graph = networkx.DiGraph(("export", rule) for rule in rules)
-print([annotation.xy for annotation in dag.draw(graph, {rule: rule for rule in graph}, "CIFAR-10").axes[0].texts])
+drawn = dag.draw(graph, {rule: rule for rule in graph}, "CIFAR-10").axes[0].texts
+print([arrow.xy for arrow in drawn if not arrow.get_text()])
 """
 
 
