@@ -201,8 +201,8 @@ def truncated(base: Workflow, expected: dict[str, str], files: list[str]) -> Ite
         workflow = base.copy("truncated")
         path = workflow.folder / file
         data = path.read_bytes()
-        half = data[: len(data) // 2]
-        path.write_bytes(half[: half.rindex(b"\n") + 1] if path.suffix == ".csv" else half)
+        lines = data.splitlines(keepends=True)
+        path.write_bytes(b"".join(lines[: len(lines) // 2]) if path.suffix == ".csv" else data[: len(data) // 2])
         code, messages = workflow.run()
         path.write_bytes(data) if file.startswith("pictures") else path.unlink()
         completed(workflow)
