@@ -58,7 +58,7 @@ def row(fault: str, how: str, tries: int, failed: int, message: str, expected: d
         "fault": fault,
         "how": how,
         "tries": tries,
-        "failed": failed,
+        "failed": int(failed),
         "message": message.replace(str(after.folder.parent), "…"),
         "compared": len(compared),
         "differing": sum(made[file] != expected[file] for file in compared),
