@@ -100,7 +100,7 @@ def untouched(finished) -> Path:
 
 
 def pytest_collection_modifyitems(items):
-    """The whole workflow first, which takes longest; what needs its results once it should be done; nothing long last."""
+    """The whole workflow first, it takes longest; what needs its results once that is done; nothing long at the end."""
     first = [item for item in items if item.path.name == "test_workflow.py"]
     later = [item for item in items if item.path.name in ("test_slurm.py", "test_interruptions.py")]
     others = [item for item in items if item not in first and item not in later]
