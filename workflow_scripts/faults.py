@@ -44,7 +44,8 @@ with job(snakemake) as log, tempfile.TemporaryDirectory() as scratch:
 
     folder = Path(scratch, "undisturbed")
     running.pictures(folder)
-    whole = running.Workflow(folder, Path(params.snakefile).absolute(), tiny, ("all",), tuple(params.timed), snakemake.threads)
+    snakefile, timed = Path(params.snakefile).absolute(), tuple(params.timed)
+    whole = running.Workflow(folder, snakefile, tiny, ("all",), timed, snakemake.threads)
     start = time.monotonic()
     faults.completed(whole)
     seconds = time.monotonic() - start
