@@ -315,7 +315,7 @@ some_axes = st.fixed_dictionaries(
 )
 
 
-@settings(universal, max_examples=10)
+@settings(universal, max_examples=20)
 @given(some_axes, st.integers(1, 60), st.integers(15, 100))
 def test_streaming_through_a_file_gives_what_memory_gives(chosen, cells, rows):
     chosen = {name: list(axis) for name, axis in chosen.items()}
