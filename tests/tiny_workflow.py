@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 
 from lib.trust import running
@@ -57,14 +56,3 @@ def snakemake(folder: Path, *arguments: str) -> str:
 def hashes(folder: Path, *patterns: str) -> dict[str, str]:
     files = sorted(file for pattern in patterns for file in (folder / "results").glob(pattern) if file.is_file())
     return {str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
-
-
-@contextmanager
-def edited(file: Path, old: str, new: str):
-    """`file` with `new` in place of `old`, for the length of the block."""
-    text, status = file.read_text(), file.stat()
-    assert old in text
-    file.write_text(text.replace(old, new, 1))
-    yield
-    file.write_text(text)
-    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
