@@ -15,6 +15,7 @@ import llvmlite.binding as llvm
 import numpy as np
 
 from lib.fixedpoint.layout import pixels_first
+from lib.fixedpoint.native import compiled, load, splat
 from lib.fixedpoint.window import Window
 from lib.graph import Shape
 
@@ -153,18 +154,9 @@ def _kernel(block: int, vectors: int, partial: bool, step: int, filters: int, pl
 
     partial : the last vector is not full; plain : store the int32 sums themselves
     """
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    cpu = {"cpu": llvm.get_host_cpu_name(), "features": llvm.get_host_cpu_features().flatten()}
-    machine = llvm.Target.from_default_triple().create_target_machine(**cpu, opt=3)
-    module = llvm.parse_assembly(_program(block, vectors, partial, step, filters, plain))
-    engine = llvm.create_mcjit_compiler(module, machine)
-    engine.finalize_object()
     pointer, count, real = ctypes.c_void_p, ctypes.c_int64, ctypes.c_float
-    signature = ctypes.CFUNCTYPE(None, *[pointer] * 7, count, count, real, real, ctypes.c_int32, ctypes.c_uint16)
-    run = signature(engine.get_function_address("convolve"))
-    run.engine = engine  # the code lives as long as its engine
-    return run
+    arguments = (*[pointer] * 7, count, count, real, real, ctypes.c_int32, ctypes.c_uint16)
+    return compiled(_program(block, vectors, partial, step, filters, plain), "convolve", *arguments)
 
 
 def _program(block: int, vectors: int, partial: bool, step: int, filters: int, plain: bool) -> str:
@@ -172,16 +164,6 @@ def _program(block: int, vectors: int, partial: bool, step: int, filters: int, p
     kind = "i32" if plain else "i8"
     each_vector = range(vectors)
     each_sum = [(p, v) for p in range(block) for v in each_vector]  # pixel, vector of filters
-
-    def splat(name: str, kind: str, value: str) -> str:
-        return f"""
-  %{name}.one = insertelement <16 x {kind}> poison, {kind} {value}, i32 0
-  %{name} = shufflevector <16 x {kind}> %{name}.one, <16 x {kind}> poison, <16 x i32> zeroinitializer"""
-
-    def load(name: str, kind: str, base: str, index: str | int) -> str:
-        return f"""
-  %{name}.at = getelementptr {kind}, ptr {base}, i64 {index}
-  %{name} = load {kind}, ptr %{name}.at, align 1"""
 
     def pixel(p: int) -> str:
         return f"""

@@ -15,7 +15,7 @@ from lib.fixedpoint.operators.narrow import partial_sums, with_accumulator
 from lib.fixedpoint.overflow import overflow_study
 from lib.fixedpoint.relief import alternating, clipped, relief_study, rescaled
 from lib.fixedpoint.requantize import Quantization
-from lib.fixedpoint.sequential import BLOCK
+from lib.fixedpoint.sequential import BLOCK_BYTES, partial_sum_range, saturating_product
 from lib.fixedpoint.window import Window
 
 quick = settings(max_examples=25, deadline=None, derandomize=True, database=None)
@@ -142,12 +142,39 @@ def test_a_width_that_holds_the_bound_changes_nothing_in_any_order(case):
 
 def test_more_outputs_than_a_block_are_all_computed():
     rng = np.random.default_rng(0)
-    x = rng.integers(0, 256, (2 * BLOCK + 3, 7), dtype=np.uint8)
+    rows_of_a_block = BLOCK_BYTES // 64  # of 16 float32 numbers
+    x = rng.integers(0, 256, (2 * rows_of_a_block + 3, 7), dtype=np.uint8)
     weight = rng.integers(-128, 128, (3, 7), dtype=np.int32)
     layer = Linear(weight, np.int32([0, 500, -500]), np.uint8(9), np.float32([1]), None, None, 1)
     narrow = replace(layer, accumulator=Accumulator(14, "saturate"))
     expected = one_by_one(np.broadcast_to(layer.bias, (len(x), 3)), products(layer, x), 14)
     np.testing.assert_array_equal(narrow.accumulate(x), expected)
+
+
+@quick
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    shape=st.tuples(st.integers(1, 40), st.integers(1, 40), st.integers(1, 150)),
+    bits=st.one_of(widths, st.integers(25, 31), st.none()),
+    own_order=st.booleans(),
+    far=st.booleans(),
+)
+def test_kernels_take_any_number_of_rows_products_and_filters(seed, shape, bits, own_order, far):
+    rng, (count, depth, filters) = np.random.default_rng(seed), shape
+    rows, zero = rng.integers(-128, 128, (count, depth), dtype=np.int8), int(rng.integers(-128, 128))
+    weights = rng.integers(-255, 256, (filters, depth), dtype=np.int32)
+    start = rng.integers(-30000, 30000, filters, dtype=np.int32)
+    start += far * rng.choice(np.int32([-(2**30), 2**30]), filters)  # float32 does not hold such sums
+    source = np.tile(rng.permutation(depth), (filters, 1))
+    source = rng.permuted(source, axis=1) if own_order else source
+    low, high = (-np.inf, np.inf) if bits is None else limits(bits)
+    terms = (rows.astype(np.int64) - zero)[:, source] * weights  # [M, N, K]
+    expected = one_by_one(np.broadcast_to(start, terms.shape[:2]), terms, bits or 32)
+    np.testing.assert_array_equal(saturating_product(rows, zero, weights, source, start, low, high), expected)
+    sums = np.concatenate([np.broadcast_to(start, terms.shape[:2])[..., None], terms], -1).cumsum(-1)
+    lows, highs = partial_sum_range(rows, zero, weights, source, start)
+    np.testing.assert_array_equal(lows, sums.min((0, 2)))
+    np.testing.assert_array_equal(highs, sums.max((0, 2)))
 
 
 def test_saturation_depends_on_the_order_and_wrapping_does_not():

@@ -50,8 +50,8 @@ def narrow_sums(layer, x: np.ndarray) -> np.ndarray:
     if unit.tile is None and unit.overflow != "saturate":
         return _stored(layer.accumulate(x, exact=True), unit)
     (rows, zero), (weights, source) = layer.rows(x), _in_order(layer)
-    # At 32 bits the limits bind nothing: the sums are exact modulo 2^32 until they are stored.
-    low, high = limits(unit.bits if unit.overflow == "saturate" else 32)
+    # Under the other policies the sums of a tile are exact modulo 2^32 until they are stored.
+    low, high = limits(unit.bits) if unit.overflow == "saturate" else (-np.inf, np.inf)
     if unit.tile is None:
         return saturating_product(rows, zero, weights, source, layer.bias, low, high)
     sums, start = np.tile(layer.bias, (len(rows), 1)), np.zeros_like(layer.bias)
