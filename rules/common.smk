@@ -1,9 +1,11 @@
 """What all rules share: the checked configuration, names that follow from it, and code fingerprints."""
 
 import ast
+import atexit
 import csv
 import fcntl
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -19,6 +21,7 @@ import yaml
 from lib import config as settings
 from lib.data.archive import sha256_of
 from lib.errors import InputError
+from lib.files import write_json
 
 # As seen from the working directory: what was made stays up to date where both are moved together.
 ROOT = Path(os.path.relpath(workflow.basedir))
@@ -209,42 +212,64 @@ def fingerprint(script: str) -> str:
         file = open_.pop()
         if file not in files:
             files.add(file)
-            open_ += parsed(file)[1]
+            open_ += [path for module in parsed(file)[1] for path in project_files(module)]
     digest = hashlib.sha256()
     for file in sorted(files):
-        digest.update(file.relative_to(ROOT).as_posix().encode() + parsed(file)[0])
+        digest.update((file.relative_to(ROOT).as_posix() + parsed(file)[0]).encode())
     return digest.hexdigest()[:16]
 
 
 @cache
-def parsed(file: Path) -> tuple[bytes, list[Path]]:
-    """Hash of the Python file's statements without its docstrings, and the project's own files that it imports."""
-    tree = ast.parse(file.read_text(encoding="utf-8"))
-    found = imported_files(tree)
-    documented = [tree]
-    for node in documented:  # grows on the way
-        documented += [part for part in node.body if isinstance(part, (ast.ClassDef, ast.FunctionDef))]
-        if ast.get_docstring(node, clean=False):
-            del node.body[0]
-    return hashlib.sha256(ast.dump(tree).encode()).digest(), found
+def parsed(file: Path) -> list:
+    """Hash of the Python file's statements without its docstrings, and the project's modules that it imports."""
+    source = file.read_bytes()
+    content = hashlib.sha256(source).hexdigest()
+    found = PARSED_BEFORE.get(content)
+    if found is None:
+        tree = ast.parse(source)
+        modules = sorted(imported(tree))
+        documented = [tree]
+        for node in documented:  # grows on the way
+            documented += [part for part in node.body if isinstance(part, (ast.ClassDef, ast.FunctionDef))]
+            if ast.get_docstring(node, clean=False):
+                del node.body[0]
+        found = [hashlib.sha256(ast.dump(tree).encode()).hexdigest(), modules]
+    PARSED[content] = found
+    return found
 
 
-def imported_files(tree: ast.Module) -> list[Path]:
-    """The project's own files that a module imports, package __init__ files included."""
+def imported(tree: ast.Module) -> set[str]:
+    """Names of the modules that a module imports, and of what it imports from them, which may be modules."""
     names = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names.update([node.module, *(f"{node.module}.{alias.name}" for alias in node.names)])
-    found = []
-    for name in names:
-        parts = name.split(".")
-        if parts[0] in ("lib", "workflow_scripts"):
-            for depth in range(1, len(parts) + 1):
-                stem = ROOT.joinpath(*parts[:depth])
-                found += [path for path in (stem.with_suffix(".py"), stem / "__init__.py") if path.is_file()]
-    return found
+    return {name for name in names if name.split(".")[0] in ("lib", "workflow_scripts")}
+
+
+@cache
+def project_files(module: str) -> list[Path]:
+    """The project's own files that the import of a module reads, package __init__ files included."""
+    parts = module.split(".")
+    stems = [ROOT.joinpath(*parts[:depth]) for depth in range(1, len(parts) + 1)]
+    return [path for stem in stems for path in (stem.with_suffix(".py"), stem / "__init__.py") if path.is_file()]
+
+
+def parsed_before(path: Path) -> dict[str, list]:
+    """What `parsed` found in the run before this one; what it finds in this one is written when the run ends."""
+    try:
+        known = json.loads(path.read_text())
+    except (OSError, ValueError):
+        known = {}
+    if workflow.is_main_process:
+        atexit.register(lambda: PARSED.keys() == known.keys() or write_json(PARSED, path))
+    return known
+
+
+# By the hash of a file's content. Parsing everything takes half a second.
+PARSED, PARSED_BEFORE = {}, parsed_before(Path(f".snakemake/parsed.{sys.implementation.cache_tag}.json").absolute())
 
 
 with checked():
