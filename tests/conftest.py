@@ -102,7 +102,7 @@ def untouched(finished) -> Path:
 def pytest_collection_modifyitems(items):
     """The whole workflow first, it takes longest; what needs its results once that is done; nothing long at the end."""
     first = [item for item in items if item.path.name == "test_workflow.py"]
-    later = [item for item in items if item.path.name in ("test_slurm.py", "test_interruptions.py")]
+    later = [item for item in items if item.path.name == "test_interruptions.py"]
     others = [item for item in items if item not in first and item not in later]
     half = len(others) // 2
     items[:] = first + others[:half] + later + others[half:]

@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from snakemake.utils import update_config
+
+from lib.config import check
+from lib.errors import InputError
 
 ROOT = Path(__file__).parents[1]
 
@@ -39,8 +43,22 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("case", WRONG)
-def test_wrong_configuration_is_refused_by_name(case, tmp_path):
+SEEN_BY_RULES = "model that is not there"
+
+
+@pytest.mark.parametrize("case", [case for case in WRONG if case != SEEN_BY_RULES])
+def test_wrong_configuration_is_refused_by_name(case):
+    changes, name = WRONG[case]
+    config, schema = (yaml.safe_load((ROOT / f"config.{kind}").read_text()) for kind in ("yaml", "schema.yaml"))
+    check(config, schema)
+    update_config(config, changes)  # as Snakemake does with --configfile
+    with pytest.raises(InputError) as refusal:
+        check(config, schema)
+    assert name in str(refusal.value) and len(str(refusal.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("case", ["unknown key", "array of size 0", SEEN_BY_RULES])
+def test_run_with_a_wrong_configuration_ends_in_one_line_before_any_job(case, tmp_path):
     changes, name = WRONG[case]
     result = plan(tmp_path, changes)
     assert result.returncode != 0
