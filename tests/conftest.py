@@ -7,6 +7,8 @@ from types import SimpleNamespace
 
 # As many processes test as there are cores: BLAS threads of their own would get in each other's way.
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
+# Hundreds of jobs import the same modules.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 import numpy as np
 import pytest

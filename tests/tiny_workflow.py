@@ -34,7 +34,7 @@ def checkout(folder: Path) -> Path:
     for name in SOURCES:
         source = ROOT / name
         if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(source, folder / name)  # with the kernels that numba has compiled
         else:
             shutil.copy(source, folder / name)
     shutil.copy(ROOT / "tests" / "tiny.yaml", folder)
