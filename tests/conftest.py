@@ -106,5 +106,5 @@ def pytest_collection_modifyitems(items):
     first = [item for item in items if item.path.name == "test_workflow.py"]
     later = [item for item in items if item.path.name == "test_interruptions.py"]
     others = [item for item in items if item not in first and item not in later]
-    half = len(others) // 2
-    items[:] = first + others[:half] + later + others[half:]
+    place = 3 * len(others) // 4
+    items[:] = first + others[:place] + later + others[place:]
