@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -258,13 +258,19 @@ def project_files(module: str) -> list[Path]:
 
 
 def parsed_before(path: Path) -> dict[str, list]:
-    """What `parsed` found in the run before this one; what it finds in this one is written when the run ends."""
+    """What `parsed` found in an earlier run; where it finds more in this one, that is written when the run ends."""
     try:
-        known = json.loads(path.read_text())
+        known = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         known = {}
+
+    def keep():
+        if not PARSED.keys() <= known.keys():
+            with suppress(OSError):  # a full disk or a read-only folder: the next run parses again
+                write_json(PARSED, path)
+
     if workflow.is_main_process:
-        atexit.register(lambda: PARSED.keys() == known.keys() or write_json(PARSED, path))
+        atexit.register(keep)
     return known
 
 

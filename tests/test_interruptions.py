@@ -30,8 +30,8 @@ def survived(rows, refused: bool = True) -> list[dict]:
 
 def test_killed_run_is_finished_by_the_same_command_with_the_same_results(untouched):
     """Kill all processes, Snakemake alone and one job on the way; nothing half made may count as made."""
-    base = workflow(untouched, "results/tables/bit_growth.csv")
-    rows = list(faults.killed(base, base.results(), 3, 10, seed=1))
+    base = workflow(untouched, "results/tables/quant_errors.csv", "results/tables/bit_growth.csv")
+    rows = list(faults.killed(base, base.results(), 3, 15, seed=1))
     assert sum(row["tries"] for row in rows) >= 3 and all(row["compared"] > 10 for row in rows)
     assert not any(row["differing"] or row["leftovers"] for row in rows)
 
@@ -53,7 +53,7 @@ def test_table_cut_at_the_end_of_a_line_is_refused_by_name(untouched):
 
 
 def test_second_run_in_the_same_folder_is_refused_and_the_first_is_not_disturbed(untouched):
-    base = workflow(untouched, "results/model/tiny_cnn_2d.pth")
+    base = workflow(untouched, "results/model/tiny_cnn_2d.onnx")
     (row,) = survived(faults.at_once(base, base.results()))
     assert "exit code 0" in row["how"]
 

@@ -93,12 +93,18 @@ def test_rules_run_no_shell_and_evaluate_nothing(path):
 
 
 @pytest.mark.parametrize("argument", ["--configfile {}", "--configfile={}"])
-def test_a_configuration_that_would_run_code_is_refused(argument, tmp_path):
+@pytest.mark.parametrize("name", ["mine.yaml", "mine.py"])  # Snakemake asks for no ending
+def test_a_configuration_that_would_run_code_is_refused(argument, name, tmp_path):
     """Snakemake evaluates expressions in a YAML file that asks for it, before any file of this project is read."""
-    (tmp_path / "mine.yaml").write_text("__use_yte__: true\nseed: ?print('ran')\n")
-    command = [ROOT / "run", "echo", *argument.format(tmp_path / "mine.yaml").split()]
+    (tmp_path / name).write_text("__use_yte__: true\nseed: ?print('ran')\n")
+    command = [ROOT / "run", "echo", *argument.format(tmp_path / name).split()]
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 2 and "__use_yte__" in result.stderr and not result.stdout
+
+
+def test_a_test_that_mentions_such_a_configuration_can_be_named():
+    command = [ROOT / "run", "pytest", "-n", "0", "--collect-only", "-k", "no such test", Path(__file__)]
+    assert "error" not in subprocess.run(command, capture_output=True, text=True).stderr
 
 
 @pytest.mark.parametrize("place", ["evil.sub:a.onnx", "evil:../a.onnx", "evil:/a.onnx", "no_such_package:a.onnx"])

@@ -135,8 +135,7 @@ def test_design_that_scalesim_fails_on_is_marked_and_the_rest_goes_on(finished, 
         output = snakemake(folder, f"{simulation}/status.json")
     assert "warning: scalesim: design 8x8_ws_16kb failed: no result from SCALE-Sim after 0.01 s" in output
     # With the default triggers the setting restored would repeat the simulation.
-    tables = [f"results/tables/{name}.csv" for name in ("scalesim", "validation")]
-    snakemake(folder, *tables, "results/figures/dse_cycles.png", "--rerun-triggers", "mtime")
+    snakemake(folder, "results/report.md", "--rerun-triggers", "mtime")
     for name in ("scalesim", "validation"):
         table = pd.read_csv(folder / "results" / "tables" / f"{name}.csv").set_index(["workload", "design"])
         failed = table["reason"] == "no result from SCALE-Sim after 0.01 s"

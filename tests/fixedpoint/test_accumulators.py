@@ -177,6 +177,15 @@ def test_kernels_take_any_number_of_rows_products_and_filters(seed, shape, bits,
     np.testing.assert_array_equal(highs, sums.max((0, 2)))
 
 
+def test_sums_without_limits_are_exact_modulo_2_32():
+    rows, weights, source = np.int8([[100, -100]]), np.int32([[100, 90], [100, 90]]), np.array([[0, 1], [1, 0]])
+    start = np.int32([2**31 - 1, -(2**31)])
+    exact = start.astype(np.int64) + np.int64([100 * 100 - 100 * 90, -100 * 100 + 100 * 90])
+    sums = saturating_product(rows, 0, weights, source, start, -np.inf, np.inf)
+    np.testing.assert_array_equal(sums[0], wrap(exact, 32))
+    assert exact[0] > 2**31 - 1 and exact[1] < -(2**31)
+
+
 def test_saturation_depends_on_the_order_and_wrapping_does_not():
     x = np.int8([[100, 100, -100]])
     layer = Linear(np.int32([[1, 1, 1]]), np.int32([0]), np.int8(0), np.float32([1]), None, None, 1)
