@@ -24,7 +24,7 @@ from lib.fixedpoint.throughput import peak_gmac_per_s, step_times
 SLOW_ROUNDS = 3  # with the reference evaluator, which takes seconds
 
 with job(snakemake) as log:
-    torch.set_num_threads(1)  # the engine cuts the batch into parts instead
+    torch.set_num_threads(1)  # the peak is that of one thread
     batch, rounds = snakemake.params.batch, snakemake.params.rounds
     integer, qdq = snakemake.input.integer, snakemake.input.qdq
     data = dataset.load(snakemake.input.data)

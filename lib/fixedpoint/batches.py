@@ -7,8 +7,6 @@ from functools import cache
 from threading import current_thread
 from typing import TypeVar
 
-from lib.fixedpoint import onednn
-
 Result = TypeVar("Result")
 WORKER = "batches"
 
@@ -37,10 +35,9 @@ def over_batches(
     batches = [x[first : first + size] for first in range(0, len(x), size)]
     # A worker that waits for workers might wait for ever.
     alone = threads == 1 or current_thread().name.startswith(WORKER)
-    with onednn.one_thread():
-        for first in range(0, len(batches), threads):
-            together = batches[first : first + threads]
-            yield from map(function, together) if alone else _pool(threads).map(function, together)
+    for first in range(0, len(batches), threads):
+        together = batches[first : first + threads]
+        yield from map(function, together) if alone else _pool(threads).map(function, together)
 
 
 @cache

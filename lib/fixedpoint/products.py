@@ -1,23 +1,19 @@
-"""Exact integer matrix products, as fast as the machine allows."""
+"""Exact integer matrix products of patches, where lib.fixedpoint.vnni has no convolution."""
 
 import numpy as np
 from numba import njit
-
-from lib.fixedpoint import onednn
 
 
 def exact_product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """a @ b for int8 a [M, K] and integers b [K, N] of at most 9 bits, as int32 (modulo 2^32), without any rounding.
 
-    Where b is int8, the machine's int8 dot products do it. Otherwise floating point does it, exactly: every partial sum
-    is an integer that float32 (below 2^24) or float64 (below 2^53, as long as K < 2^37) holds.
+    Floating point does it, exactly: every partial sum is an integer that float32 (below 2^24) or float64 (below 2^53,
+    as long as K < 2^37) holds.
 
     >>> a, b = np.full((1, 2001), 127, np.int8), np.full((2001, 1), 127, np.int8)
     >>> exact_product(a, b).item(), (a.astype(np.float32) @ b.astype(np.float32)).item()
     (32274129, 32274128.0)
     """
-    if b.dtype == np.int8 and onednn.available():
-        return onednn.product(a, b)
     largest = 128 * np.abs(b.astype(np.int32)).sum(axis=0).max(initial=0)
     real = np.float32 if largest < 1 << 24 else np.float64
     return (a.astype(real) @ b.astype(real)).astype(np.int64).astype(np.int32)

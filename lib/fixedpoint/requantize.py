@@ -90,7 +90,7 @@ def requantize(
 ) -> np.ndarray:
     """Sums [rows, channels] as 8-bit integers: clip(rint(float32(sums + offset) · M) + zero_point).
 
-    sums : int32, or float32 that hold integers; multiplier : M, float32 [channels]
+    sums : int32; multiplier : M, float32 [channels]
     zero_point : int8 or uint8, whose type is the result's; offset : int32 [channels], added to the sums modulo 2^32
 
     >>> requantize(np.int32([[1, 3, 5, 999]]), np.full(4, 0.5, np.float32), np.int8(0)).tolist()
@@ -108,6 +108,6 @@ def requantize(
 def _requantize(sums, offset, multiplier, zero_point, low, high, y):
     for row in range(sums.shape[0]):
         for channel in range(sums.shape[1]):
-            accumulator = np.int32(np.int32(sums[row, channel]) + offset[channel])
+            accumulator = np.int32(sums[row, channel] + offset[channel])
             scaled = np.rint(np.float32(accumulator) * multiplier[channel])
             y[row, channel] = np.int32(min(max(scaled, low), high)) + zero_point

@@ -1,7 +1,8 @@
-"""Convolutions on the CPU's 8-bit dot products: images in, 8-bit outputs out, in one pass compiled for the layer.
+"""Convolutions on the CPU's vector units: images in, 8-bit outputs out, in one pass compiled for the layer.
 
-vpdpbusd adds to each of 16 int32 sums the products of 4 uint8 activations and 4 int8 weights, modulo 2^32. The sums of
-some neighbouring outputs for up to 64 filters stay in registers until they are requantized and stored.
+vpdpbusd adds to each of 16 int32 sums the products of 4 uint8 activations and 4 int8 weights, modulo 2^32. Depthwise
+there is one activation and one weight for a sum at a time. The sums of some neighbouring outputs for up to 64 filters
+stay in registers until they are requantized and stored.
 Source: Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2, VPDPBUSD.
 """
 
@@ -19,7 +20,7 @@ from lib.fixedpoint.native import compiled, load, splat
 from lib.fixedpoint.window import Window
 from lib.graph import Shape
 
-WORD = 4  # activations that one instruction multiplies
+WORD = 4  # activations that one instruction multiplies for a filter
 LANES = 16  # filters that it serves: a vector
 VECTORS = 4  # of filters that a kernel serves, at most
 SUMS = 24  # vectors of sums that a kernel keeps in the 32 registers, at most
@@ -40,23 +41,24 @@ def available() -> bool:
 def convolution(weight: np.ndarray, zero_point: int, window: Window, groups: int) -> "Convolution | None":
     """The convolution of weights [N, C / groups, *kernel]; None where the CPU or the layer does not suit it.
 
-    >>> weight, window = np.ones((2, 4, 3, 3), np.int32), Window((3, 3), {})
-    >>> (convolution(weight, 0, window, groups=1) is not None) == available()
-    True
-    >>> convolution(weight, 0, window, groups=2) is None
+    >>> window, given = Window((3, 3), {}), [((2, 4), 1), ((8, 1), 8), ((4, 4), 2)]  # dense, depthwise, in groups
+    >>> found = [convolution(np.ones((*shape, 3, 3), np.int32), 0, window, groups) for shape, groups in given]
+    >>> [layer is not None for layer in found] == [available(), available(), False]
     True
     """
-    run = weight.shape[1] * _together(window)
-    if not available() or groups > 1 or run < WORD or weight.min() < -128 or weight.max() > 127:
+    depthwise = groups == len(weight) > 1 and weight.shape[1] == 1
+    suits = depthwise or (groups == 1 and weight.shape[1] * _together(window) >= WORD)
+    if not available() or not suits or weight.min() < -128 or weight.max() > 127:
         return None
-    return Convolution(weight.astype(np.int8), zero_point, window)
+    return Convolution(weight.astype(np.int8), zero_point, window, depthwise)
 
 
 @dataclass(frozen=True, eq=False)
 class Convolution:
     """Sums of x · weight over the windows of uint8 images x, and what requantization makes of them.
 
-    weight : int8 [N, C, *kernel]; zero_point : of x, with which it is padded; it is not taken off x
+    weight : int8 [N, C, *kernel], if depthwise [C, 1, *kernel]
+    zero_point : of x, with which it is padded; it is not taken off x
 
     >>> x, weight = np.arange(16, dtype=np.uint8).reshape(1, 4, 2, 2), np.ones((1, 4, 2, 2), np.int8)
     >>> convolve = Convolution(weight, 0, Window((2, 2), {}))
@@ -67,6 +69,7 @@ class Convolution:
     weight: np.ndarray
     zero_point: int
     window: Window
+    depthwise: bool = False
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """The sums for x [B, C, *size]: int32 [B · outputs, N] (modulo 2^32)."""
@@ -81,33 +84,50 @@ class Convolution:
         size = self.window.output_size(x.shape[2:])
         image = pixels_first(self.window.padded(x, self.zero_point))
         y = np.empty((len(x) * prod(size), len(self.weight)), zero_point.dtype)
+        geometry = (self.window.kernel, self.window.strides, self.window.dilations)
+        if prod(self.window.kernel) == prod(self.window.strides) == 1:  # the pixels are one line
+            image, size, geometry = image.reshape(1, -1, image.shape[-1]), (len(y),), ((1,),) * 3
         limits, zero = np.iinfo(y.dtype), int(zero_point)
         for first, weights in self._weights if len(x) else ():
             vectors = weights.shape[1]
             filters = slice(first, first + vectors * LANES)
             block = _block(size[-1], vectors)
-            geometry = (self.window.kernel, self.window.strides, self.window.dilations)
-            sources, words, targets = _places(image.shape, size, *geometry, _together(self.window), block)
+            sources, words, targets = _places(image.shape, size, *geometry, *self._run_of_bytes, block)
             given = np.stack([offset[filters], multiplier[filters].view(np.int32)])
             constants = np.zeros((2, vectors * LANES), np.int32)
             constants[:, : given.shape[1]] = given
             rest = given.shape[1] % LANES
-            step = self.window.strides[-1] * image.shape[-1]
-            run = _kernel(block, vectors, rest > 0, step, len(self.weight), y.dtype == np.int32)
-            arrays = (image, sources, words, weights, constants, targets, y[:, filters])
+            step = geometry[1][-1] * image.shape[-1]
+            kind = (step, len(self.weight), y.dtype == np.int32, self.depthwise)
+            run = _kernel(block, vectors, rest > 0, *kind)
+            seen = image.reshape(-1)[first:] if self.depthwise else image
+            arrays = (seen, sources, words, weights, constants, targets, y[:, filters])
             ends = (limits.min - zero, limits.max - zero)
             run(*(array.ctypes.data for array in arrays), len(sources), len(words), *ends, zero, (1 << rest) - 1)
         return y
 
+    @property
+    def _run_of_bytes(self) -> tuple[int, int]:
+        """Taps whose pixels are neighbours in memory, and the bytes of such a run that every filter sees."""
+        together = 1 if self.depthwise else _together(self.window)
+        return together, WORD if self.depthwise else together * self.weight.shape[1]
+
     @cached_property
     def _weights(self) -> list[tuple[int, np.ndarray]]:
-        """For each kernel the first of its filters, and the weights: int8 [words, vectors, LANES, WORD]."""
-        length = self.weight.shape[1] * _together(self.window)
-        runs = np.moveaxis(self.weight, 1, -1).reshape(len(self.weight), -1, length)
-        words = runs[..., _word_starts(length)[:, None] + np.arange(WORD)]
-        words[..., -1, : -length % WORD] = 0  # multiplied in the word before
-        vectors = np.zeros((-(-len(words) // LANES), LANES, words[0].size // WORD, WORD), np.int8)
-        vectors.reshape(-1, *vectors.shape[2:])[: len(words)] = words.reshape(len(words), -1, WORD)
+        """For each kernel the first of its filters, and the weights: int8 [words, vectors, LANES, WORD].
+
+        Depthwise a word is one weight.
+        """
+        _, length = self._run_of_bytes
+        if self.depthwise:
+            words = self.weight.reshape(len(self.weight), -1, 1)
+        else:
+            runs = np.moveaxis(self.weight, 1, -1).reshape(len(self.weight), -1, length)
+            words = runs[..., _word_starts(length)[:, None] + np.arange(WORD)]
+            words[..., -1, : -length % WORD] = 0  # multiplied in the word before
+            words = words.reshape(len(words), -1, WORD)
+        vectors = np.zeros((-(-len(words) // LANES), LANES, *words.shape[1:]), np.int8)
+        vectors.reshape(-1, *words.shape[1:])[: len(words)] = words
         kernels = np.array_split(vectors, -(-len(vectors) // VECTORS))
         firsts = np.cumsum([0, *(len(kernel) * LANES for kernel in kernels[:-1])])
         return [(n, np.ascontiguousarray(np.moveaxis(w, 2, 0))) for n, w in zip(firsts, kernels, strict=True)]
@@ -131,11 +151,12 @@ def _block(width: int, vectors: int) -> int:
 
 @cache
 def _places(
-    image: Shape, size: Shape, kernel: Shape, strides: Shape, dilations: Shape, together: int, block: int
+    image: Shape, size: Shape, kernel: Shape, strides: Shape, dilations: Shape, together: int, run: int, block: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Where blocks of outputs see their first pixel in the image, the words of a window from there, and the outputs.
 
-    In bytes, bytes and outputs. The last block of a line may overlap the one before, so that it ends with the line.
+    In bytes, bytes and outputs. A window is runs of `run` bytes, of `together` taps each. The last block of a line may
+    overlap the one before, so that it ends with the line.
     """
     sample, *steps = np.cumprod([1, *image[:0:-1]])[::-1][:-1]  # from one sample, line, pixel to the next
     columns = np.minimum(np.arange(0, size[-1], block), size[-1] - block)
@@ -144,37 +165,65 @@ def _places(
     sources = np.tensordot([sample, *moves[:-1]], lines, 1) + columns * moves[-1]
     targets = np.arange(lines.shape[1])[:, None] * size[-1] + columns
     taps = np.indices((*kernel[:-1], kernel[-1] // together)).reshape(len(size), -1, 1)
-    words = np.tensordot(np.multiply(steps, dilations), taps, 1) + _word_starts(together * image[-1])
+    words = np.tensordot(np.multiply(steps, dilations), taps, 1) + _word_starts(run)
     return tuple(np.ascontiguousarray(places, np.int64).ravel() for places in (sources, words, targets))
 
 
 @cache
-def _kernel(block: int, vectors: int, partial: bool, step: int, filters: int, plain: bool) -> Callable:
+def _kernel(block: int, vectors: int, partial: bool, step: int, filters: int, plain: bool, depthwise: bool) -> Callable:
     """The loop over blocks of pixels, `step` bytes apart, for some vectors of the `filters` filters, compiled.
 
     partial : the last vector is not full; plain : store the int32 sums themselves
     """
     pointer, count, real = ctypes.c_void_p, ctypes.c_int64, ctypes.c_float
     arguments = (*[pointer] * 7, count, count, real, real, ctypes.c_int32, ctypes.c_uint16)
-    return compiled(_program(block, vectors, partial, step, filters, plain), "convolve", *arguments)
+    return compiled(_program(block, vectors, partial, step, filters, plain, depthwise), "convolve", *arguments)
 
 
-def _program(block: int, vectors: int, partial: bool, step: int, filters: int, plain: bool) -> str:
+def _program(block: int, vectors: int, partial: bool, step: int, filters: int, plain: bool, depthwise: bool) -> str:
     """LLVM IR of a kernel: for each block of outputs, for each word of the window, all pixels times all filters."""
     kind = "i32" if plain else "i8"
     each_vector = range(vectors)
     each_sum = [(p, v) for p in range(block) for v in each_vector]  # pixel, vector of filters
 
-    def pixel(p: int) -> str:
+    def weights(v: int) -> str:
+        return (
+            widened(f"weight.{v}", "sext", "%w.weights", v)
+            if depthwise
+            else load(f"weight.{v}", "<16 x i32>", "%w.weights", v)
+        )
+
+    def widened(name: str, how: str, base: str, v: int, some: bool = False) -> str:
+        """Vector v of the bytes at `base` as integers; only those that the mask lets through if `some`."""
+        read = f"load <16 x i8>, ptr %{name}.at, align 1"
+        if some:
+            read = (
+                f"call <16 x i8> @llvm.masked.load.v16i8.p0(ptr %{name}.at, i32 1, <16 x i1> %mask, <16 x i8> poison)"
+            )
         return f"""
-  %pixel.{p} = getelementptr i8, ptr %window, i64 {p * step}{load(f"four.{p}", "i32", f"%pixel.{p}", 0)}
-  {splat(f"x.{p}", "i32", f"%four.{p}")}"""
+  %{name}.at = getelementptr <16 x i8>, ptr {base}, i64 {v}
+  %{name}.bytes = {read}
+  %{name} = {how} <16 x i8> %{name}.bytes to <16 x i32>"""
+
+    def pixel(p: int) -> str:
+        place = f"""
+  %pixel.{p} = getelementptr i8, ptr %window, i64 {p * step}"""
+        if depthwise:
+            return place + "".join(widened(f"x.{p}.{v}", "zext", f"%pixel.{p}", v, masked(v)) for v in each_vector)
+        return place + load(f"four.{p}", "i32", f"%pixel.{p}", 0) + splat(f"x.{p}", "i32", f"%four.{p}")
+
+    def masked(v: int) -> bool:
+        return partial and v == vectors - 1
 
     def carried(p: int, v: int) -> str:
         return f"""
   %sum.{p}.{v} = phi <16 x i32> [%offset.{v}, %block], [%next.{p}.{v}, %word]"""
 
     def product(p: int, v: int) -> str:
+        if depthwise:
+            return f"""
+  %product.{p}.{v} = mul <16 x i32> %x.{p}.{v}, %weight.{v}
+  %next.{p}.{v} = add <16 x i32> %sum.{p}.{v}, %product.{p}.{v}"""
         arguments = f"<16 x i32> %sum.{p}.{v}, <16 x i32> %x.{p}, <16 x i32> %weight.{v}"
         return f"""
   %next.{p}.{v} = call <16 x i32> @llvm.x86.avx512.vpdpbusd.512({arguments})"""
@@ -192,7 +241,7 @@ def _program(block: int, vectors: int, partial: bool, step: int, filters: int, p
     def store(p: int, v: int) -> str:
         i, values = f"{p}.{v}", f"<16 x {kind}> %{'next' if plain else 'byte'}.{p}.{v}"
         stored = f"store {values}, ptr %to.{i}, align 1"
-        if partial and v == vectors - 1:
+        if masked(v):
             stored = f"call void @llvm.masked.store.v16{kind}.p0({values}, ptr %to.{i}, i32 1, <16 x i1> %mask)"
         return f"""{"" if plain else requantized(i, v)}
   %to.{i} = getelementptr {kind}, ptr %target, i64 {p * filters + v * LANES}
@@ -203,6 +252,7 @@ declare <16 x i32> @llvm.x86.avx512.vpdpbusd.512(<16 x i32>, <16 x i32>, <16 x i
 declare <16 x float> @llvm.x86.avx512.max.ps.512(<16 x float>, <16 x float>, i32)
 declare <16 x float> @llvm.x86.avx512.min.ps.512(<16 x float>, <16 x float>, i32)
 declare <16 x i32> @llvm.lrint.v16i32.v16f32(<16 x float>)
+declare <16 x i8> @llvm.masked.load.v16i8.p0(ptr, i32, <16 x i1>, <16 x i8>)
 declare void @llvm.masked.store.v16{kind}.p0(<16 x {kind}>, ptr, i32, <16 x i1>)
 
 define void @convolve(ptr %image, ptr %sources, ptr %words, ptr %weights, ptr %constants, ptr %targets, ptr %y,
@@ -222,8 +272,8 @@ word:
   {"".join(carried(p, v) for p, v in each_sum)}
   {load("place", "i64", "%words", "%w")}
   %window = getelementptr i8, ptr %corner, i64 %place
-  %w.weights = getelementptr [{vectors} x <16 x i32>], ptr %weights, i64 %w
-  {"".join(load(f"weight.{v}", "<16 x i32>", "%w.weights", v) for v in each_vector)}
+  %w.weights = getelementptr [{vectors} x <16 x {"i8" if depthwise else "i32"}>], ptr %weights, i64 %w
+  {"".join(map(weights, each_vector))}
   {"".join(pixel(p) + "".join(product(p, v) for v in each_vector) for p in range(block))}
   %w.next = add i64 %w, 1
   %w.more = icmp ult i64 %w.next, %window_words

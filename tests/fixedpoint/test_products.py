@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from lib.fixedpoint import IntegerModel, model, onednn, vnni
+from lib.fixedpoint import IntegerModel, model, vnni
 from lib.fixedpoint.operators import tables
 from lib.fixedpoint.operators.linear import Linear
 from lib.fixedpoint.products import depthwise_product, exact_product
@@ -42,7 +42,6 @@ def test_patches_are_what_the_window_sees(case, channels, seed):
     np.testing.assert_array_equal(window.patches(x, fill=-7), taps.reshape(-1, taps.shape[-2] * channels))
 
 
-@pytest.mark.skipif(not onednn.available(), reason="this CPU has no 8-bit dot products that add in 32 bits")
 @often
 @example(case=(Window((1, 2), {"strides": (1, 2)}), (2, 2)), groups=3, channels=1, filters=5, zero_point=0, seed=0)
 @given(windows(), st.sampled_from([1, 2, 3]), st.integers(1, 4), st.integers(1, 5), st.integers(0, 255), seeds)
@@ -66,7 +65,7 @@ def test_convolution_with_and_without_patches_gives_the_same_sums(case, groups, 
 @often
 @given(
     case=windows(),
-    channels=st.integers(1, 9),
+    channels=st.integers(0, 9),  # 0: depthwise
     filters=st.sampled_from([1, 5, 16, 17, 64, 70]),
     extreme=st.booleans(),
     zeros=st.tuples(*[st.sampled_from([0, 1, 100, 255])] * 2),
@@ -75,7 +74,9 @@ def test_convolution_with_and_without_patches_gives_the_same_sums(case, groups, 
 def test_outputs_of_one_pass_are_requantized_exact_sums(kind, case, channels, filters, extreme, zeros, seed):
     (window, size), rng = case, np.random.default_rng(seed)
     x_zero, y_zero = (np.uint8(zero).view(kind) for zero in zeros)
-    x, weight = integers(rng, (3, channels, *size), kind), integers(rng, (filters, channels, *window.kernel), np.int8)
+    groups = 1 if channels else filters
+    x = integers(rng, (3, channels or filters, *size), kind)
+    weight = integers(rng, (filters, channels or 1, *window.kernel), np.int8)
     if extreme:
         x, weight = (
             np.where(a > np.median(a), *np.array([np.iinfo(a.dtype).max, np.iinfo(a.dtype).min], a.dtype))
@@ -88,7 +89,7 @@ def test_outputs_of_one_pass_are_requantized_exact_sums(kind, case, channels, fi
         multiplier=np.float32(2.0) ** rng.uniform(-30, 3, filters).astype(np.float32),
         y=Quantization(np.float32(1), y_zero),
         window=window,
-        groups=1,
+        groups=groups,
     )
     sums = layer.exact_sums(*layer.rows(x))
     expected = requantize(sums, layer.multiplier, y_zero).reshape(3, *window.output_size(size), filters)
@@ -104,10 +105,12 @@ def test_convolution_of_one_pass_adds_modulo_32_bits_and_takes_empty_batches():
 
 
 @pytest.mark.skipif(not vnni.available(), reason="this CPU has no AVX-512 VNNI")
-@pytest.mark.parametrize("filters", [1, 2, 15, 16, 17, 31, 33, 81])
-def test_convolution_of_one_pass_stores_nothing_beyond_its_outputs(filters, monkeypatch):
-    convolve = vnni.convolution(np.ones((filters, 4, 1), np.int32), 0, Window((1,), {}), 1)
-    x, constants, memory = np.ones((2, 4, 7), np.uint8), np.ones((2, filters), np.int32), []
+@pytest.mark.parametrize("filters", [2, 15, 16, 17, 31, 33, 81])
+@pytest.mark.parametrize("channels", [1, 4])
+def test_convolution_of_one_pass_stores_nothing_beyond_its_outputs(filters, channels, monkeypatch):
+    groups = filters if channels == 1 else 1
+    convolve = vnni.convolution(np.full((filters, channels, 1), 4 // channels), 0, Window((1,), {}), groups)
+    x, constants, memory = np.ones((2, channels * groups, 7), np.uint8), np.ones((2, filters), np.int32), []
 
     def guarded(shape, dtype):
         memory.append(np.full(np.prod(shape) * np.dtype(dtype).itemsize + 128, 170, np.uint8))
@@ -120,10 +123,28 @@ def test_convolution_of_one_pass_stores_nothing_beyond_its_outputs(filters, monk
     assert all((guard == 170).all() for made in memory for guard in (made[:64], made[-64:]))
 
 
-def test_a_convolution_whose_sums_float32_cannot_hold_is_not_given_to_it():
-    window = Window((3, 3), {})
-    assert onednn.convolution(np.full((1, 58, 3, 3), 127), 0, window, 1) is None
-    assert onednn.convolution(np.full((1, 1, 3, 3), 128), 0, window, 1) is None
+@often
+@given(
+    rows=st.integers(1, 40),
+    depth=st.integers(1, 70),
+    filters=st.sampled_from([1, 5, 16, 70]),
+    kind=st.sampled_from([np.uint8, np.int8]),
+    seed=seeds,
+)
+def test_products_of_a_matrix_are_those_of_its_rows(rows, depth, filters, kind, seed):
+    rng = np.random.default_rng(seed)
+    x, weight = integers(rng, (rows, depth), kind), integers(rng, (filters, depth), np.int8).astype(np.int32)
+    multiplier, y = np.float32(2.0) ** rng.uniform(-20, 0, filters).astype(np.float32), np.uint8(7)
+    bias = rng.integers(-9000, 9000, filters, np.int32)
+    layer = Linear(weight, bias, integers(rng, (), kind), multiplier, Quantization(np.float32(1), y), None, 1)
+    sums = (x.astype(np.int64) - int(layer.x_zero_point)) @ weight.T + bias
+    np.testing.assert_array_equal(layer.accumulate(x), sums)
+    np.testing.assert_array_equal(layer(x), requantize(sums.astype(np.int32), multiplier, y))
+
+
+def test_convolution_of_one_pass_takes_only_weights_of_8_bits():
+    for weight in (np.full((1, 4, 3, 3), 128), np.full((1, 4, 3, 3), -129)):
+        assert vnni.convolution(weight, 0, Window((3, 3), {}), 1) is None
 
 
 @often

@@ -7,7 +7,7 @@ from math import prod
 
 import numpy as np
 
-from lib.fixedpoint import onednn, vnni
+from lib.fixedpoint import vnni
 from lib.fixedpoint.accumulator import INT32, Accumulator
 from lib.fixedpoint.arithmetic import signed_bits
 from lib.fixedpoint.layout import channels_first
@@ -64,9 +64,9 @@ class Linear:
 
     def _part(self, x: np.ndarray, observe: Callable | None) -> np.ndarray:
         if observe is None and self.requantization == "float32" and self.fits:  # the usual case, in one pass
-            if isinstance(self._convolution, vnni.Convolution):
-                unsigned, zero = _unsigned(x, self.x_zero_point)
-                return self._convolution.outputs(unsigned, self._multipliers, self.y.zero_point, self.offset(zero))
+            if self._convolution:
+                images, zero = self._images(x)
+                return self._convolution.outputs(images, self._multipliers, self.y.zero_point, self.offset(zero))
             sums, offset = self.sums(x)
             return requantize(sums, self._multipliers, self.y.zero_point, offset)
         sums = self.accumulate(x)
@@ -79,24 +79,27 @@ class Linear:
         if not exact and not self.fits:
             return narrow_sums(self, x)
         sums, offset = self.sums(x)
-        return sums.astype(np.int32, copy=False) + offset
+        return sums + offset
 
     def sums(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Sums of products [B · outputs, N], int32 or integral float32, and what has still to be added, int32 [N]."""
+        """Sums of products, int32 [B · outputs, N], and what has still to be added, int32 [N]."""
         if self._convolution:
-            unsigned, zero = _unsigned(x, self.x_zero_point)
-            return self._convolution(unsigned), self.offset(zero)
+            images, zero = self._images(x)
+            return self._convolution(images), self.offset(zero)
         rows, zero = self.rows(x)
         return self.product(rows), self.offset(zero)
 
     @cached_property
-    def _convolution(self) -> vnni.Convolution | onednn.Convolution | None:
-        """The convolution without patches, where the machine has it."""
-        if self.window is None:
-            return None
+    def _convolution(self) -> vnni.Convolution | None:
+        """The convolution without patches, where the CPU has it; rows of a matrix are images of one pixel."""
+        weight, window = (self.weight, self.window) if self.window else (self.weight[..., None], Window((1,), {}))
         _, zero = _unsigned(self.x_zero_point, self.x_zero_point)
-        geometry = (self.weight, zero, self.window, self.groups)
-        return vnni.convolution(*geometry) or onednn.convolution(*geometry)
+        return vnni.convolution(weight, zero, window, self.groups)
+
+    def _images(self, x: np.ndarray) -> tuple[np.ndarray, int]:
+        """x as the images of the convolution, uint8, and their zero point."""
+        unsigned, zero = _unsigned(x, self.x_zero_point)
+        return unsigned if self.window else unsigned.reshape(-1, x.shape[-1], 1), zero
 
     def rows(self, x: np.ndarray) -> tuple[np.ndarray, int]:
         """Patches of x as int8 [B · outputs, taps · C], and their zero point; uint8 is moved by 128."""
