@@ -1,7 +1,7 @@
 """Paired comparison of classifiers on the same samples, and correction for making many comparisons."""
 
 import numpy as np
-from scipy.stats import binomtest
+from scipy.special import bdtr
 
 
 def mcnemar(first_right: np.ndarray, second_right: np.ndarray) -> tuple[int, int, float]:
@@ -20,8 +20,8 @@ def mcnemar(first_right: np.ndarray, second_right: np.ndarray) -> tuple[int, int
     """
     first, second = np.asarray(first_right, bool), np.asarray(second_right, bool)
     only_first, only_second = int(np.sum(first & ~second)), int(np.sum(second & ~first))
-    differing = only_first + only_second
-    return only_first, only_second, float(binomtest(only_first, differing).pvalue) if differing else 1.0
+    as_uneven = 2 * bdtr(min(only_first, only_second), only_first + only_second, 0.5)
+    return only_first, only_second, min(1.0, float(as_uneven))
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:

@@ -46,9 +46,8 @@ def learnable(shape: tuple[int, ...], classes: int, samples: int = 256) -> Datas
     )
 
 
-def trained(name: str, dataset: Dataset, folder) -> SimpleNamespace:
-    """A network after a few steps of training, so that weights and batch statistics are not the initial ones."""
-    network = build(name, len(dataset.classes), seed=0)
+def train(network: torch.nn.Module, dataset: Dataset) -> None:
+    """A few steps, so that weights and batch statistics are not the initial ones."""
     inputs = torch.from_numpy(dataset.normalize(dataset.train_x))
     labels = torch.from_numpy(dataset.train_y)
     optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
@@ -58,36 +57,52 @@ def trained(name: str, dataset: Dataset, folder) -> SimpleNamespace:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    path = folder / f"{name}.onnx"
-    to_onnx(network, path)
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory, worker_id) -> Path:
+    """A folder for what the processes of the tests make once for all of them, under a lock."""
+    base = tmp_path_factory.getbasetemp()
+    return base if worker_id == "master" else base.parent
+
+
+def trained(name: str, dataset: Dataset, folder: Path) -> SimpleNamespace:
+    """A network after a few steps of training, as a file and as a module."""
+    path, weights = folder / f"{name}.onnx", folder / f"{name}.pt"
+    network = build(name, len(dataset.classes), seed=0)
+    with FileLock(f"{path}.lock"):
+        if not path.exists():
+            train(network, dataset)
+            torch.save(network.state_dict(), weights)
+            to_onnx(network, path)
+    network.load_state_dict(torch.load(weights, weights_only=True))
     return SimpleNamespace(path=path, dataset=dataset, network=network.eval())
 
 
 @pytest.fixture(scope="session")
-def signal_model(tmp_path_factory):
-    return trained("signal_cnn_1d", learnable((1, 128), 5), tmp_path_factory.mktemp("signal"))
+def signal_model(shared):
+    return trained("signal_cnn_1d", learnable((1, 128), 5), shared)
 
 
 @pytest.fixture(scope="session")
-def tiny_model(tmp_path_factory):
-    return trained("tiny_cnn_2d", learnable((3, 32, 32), 10), tmp_path_factory.mktemp("tiny"))
+def tiny_model(shared):
+    return trained("tiny_cnn_2d", learnable((3, 32, 32), 10), shared)
 
 
 @pytest.fixture(scope="session")
-def resnet_model(tmp_path_factory):
-    return trained("resnet8", learnable((3, 32, 32), 10), tmp_path_factory.mktemp("resnet"))
+def resnet_model(shared):
+    return trained("resnet8", learnable((3, 32, 32), 10), shared)
 
 
 @pytest.fixture(scope="session")
-def dscnn_model(tmp_path_factory):
-    return trained("ds_cnn", learnable((3, 32, 32), 10), tmp_path_factory.mktemp("dscnn"))
+def dscnn_model(shared):
+    return trained("ds_cnn", learnable((3, 32, 32), 10), shared)
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory, worker_id) -> Path:
+def finished(shared) -> Path:
     """A checkout whose workflow has run; the processes of the tests share one, so they leave its tables as they are."""
-    base = tmp_path_factory.getbasetemp()
-    folder = (base if worker_id == "master" else base.parent) / "finished"
+    folder = shared / "finished"
     with FileLock(f"{folder}.lock"):
         if not folder.with_name("untouched").exists():
             snakemake(checkout(folder), "all")

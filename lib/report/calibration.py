@@ -2,7 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t
+from scipy.special import stdtrit  # quantiles of Student's t
 
 # What more samples bring beyond this counts as nothing: a small part of the test set's own interval.
 ENOUGH_POINTS = 0.25
@@ -21,7 +21,7 @@ def draws(study: pd.DataFrame) -> pd.DataFrame:
     keys = ["activation_bits", "calibration", "calibration_samples"]
     grouped = study.assign(percent=100 * study.accuracy).groupby(keys, sort=False).percent
     table = grouped.agg(draws="size", mean="mean", std_points="std").reset_index()
-    half = t.ppf(0.975, table.draws - 1) * table.std_points / np.sqrt(table.draws)
+    half = stdtrit(table.draws - 1, 0.975) * table.std_points / np.sqrt(table.draws)
     return table.assign(low=table["mean"] - half, high=table["mean"] + half)
 
 

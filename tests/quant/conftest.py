@@ -1,5 +1,6 @@
 """The float graphs, their calibration inputs and ranges."""
 
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
@@ -9,24 +10,36 @@ from lib.quant.activations import BATCH, load_finite
 from lib.quant.ranges import observe, read_ranges
 
 
+@pytest.fixture(scope="session")
+def calibrations(tmp_path_factory) -> Callable:
+    """What `calibrated` is, by network; made once, though every file of tests goes through all networks anew."""
+    made = {}
+
+    def calibration(name: str, model: SimpleNamespace) -> SimpleNamespace:
+        if name not in made:
+            graph = load_finite(model.path)
+            inputs = model.dataset.calibration(2 * BATCH, seed=1)
+            table, histograms = observe(graph, inputs, percentile=99.9, entropy_bins=128)
+            path = tmp_path_factory.mktemp("ranges") / "ranges.csv"
+            write_csv(table, path)
+            made[name] = SimpleNamespace(
+                path=model.path,
+                dataset=model.dataset,
+                graph=graph,
+                inputs=inputs,
+                percentile=99.9,
+                histograms=histograms,
+                ranges=read_ranges(path),
+            )
+        return made[name]
+
+    return calibration
+
+
 @pytest.fixture(scope="session", params=["signal", "tiny", "resnet", "dscnn"])
-def calibrated(request, tmp_path_factory):
+def calibrated(request, calibrations):
     """A float model, calibration inputs of two batches, and the tables that the workflow makes of them."""
-    model = request.getfixturevalue(f"{request.param}_model")
-    graph = load_finite(model.path)
-    inputs = model.dataset.calibration(2 * BATCH, seed=1)
-    table, histograms = observe(graph, inputs, percentile=99.9, entropy_bins=128)
-    path = tmp_path_factory.mktemp("ranges") / "ranges.csv"
-    write_csv(table, path)
-    return SimpleNamespace(
-        path=model.path,
-        dataset=model.dataset,
-        graph=graph,
-        inputs=inputs,
-        percentile=99.9,
-        histograms=histograms,
-        ranges=read_ranges(path),
-    )
+    return calibrations(request.param, request.getfixturevalue(f"{request.param}_model"))
 
 
 class Reader:
