@@ -31,6 +31,11 @@ def test_relative_links_lead_somewhere(page):
     assert not gone
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_named_tests_are_there(page):
+    assert all((ROOT / name).exists() for name in re.findall(r"\btests/[\w/]+\.py\b", page.read_text()))
+
+
 def test_the_pages_that_a_run_fills_are_there():
     rules = (ROOT / "rules" / "report.smk").read_text()
     declared = re.search(r"DOCUMENTS = \{(.*?)\n\}", rules, re.DOTALL)[1]

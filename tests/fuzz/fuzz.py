@@ -1,13 +1,14 @@
-"""Feed damaged files to what reads them, guided by coverage: python tests/fuzz/fuzz.py FORMAT SECONDS FOLDER.
+"""Feed damaged files to what reads them, guided by coverage: python tests/fuzz/fuzz.py FORMAT LIMIT FOLDER.
 
-FORMAT is a module in tests/fuzz/formats, FOLDER an empty one to work in; libFuzzer's options may follow. A file that is
-neither read nor refused by InputError, takes longer than -timeout seconds or more than -rss_limit_mb, or has something
-written elsewhere, a program started, a connection opened or an object unpickled, is kept in the working directory, and
-the exit code is not 0.
+FORMAT is a module in tests/fuzz/formats, LIMIT a number of tries or, as in 60s, of seconds, FOLDER an empty one to work
+in; libFuzzer's options may follow. A file that is neither read nor refused by InputError, takes longer than -timeout
+seconds or more than -rss_limit_mb, or has something written elsewhere, a program started, a connection opened or an
+object unpickled, is kept in the working directory, and the exit code is not 0.
 """
 
 import importlib
 import io
+import itertools
 import os
 import random
 import sys
@@ -119,7 +120,7 @@ def load(name: str) -> Target:
         return importlib.import_module(f"tests.fuzz.formats.{name}").TARGET
 
 
-def fuzz(name: str, seconds: float, scratch: Path, options: list[str]) -> None:
+def fuzz(name: str, limit: str, scratch: Path, options: list[str]) -> None:
     """Fuzz a target, and end the process. The file `scratch`/outcomes holds a letter for each try."""
     target = load(name)
     folder, seeds = scratch / "files", scratch / "seeds"
@@ -134,10 +135,11 @@ def fuzz(name: str, seconds: float, scratch: Path, options: list[str]) -> None:
     outcomes = open(scratch / "outcomes", "w", buffering=1)  # noqa: SIM115
     sys.addaudithook(guard(folder))
 
-    end = time.monotonic() + seconds
+    begin, tries = time.monotonic(), itertools.count()
 
     def one(data: bytes) -> None:
-        if time.monotonic() > end:
+        done = time.monotonic() - begin if limit.endswith("s") else next(tries)
+        if done >= float(limit.removesuffix("s")):
             os._exit(0)  # libFuzzer's own exit waits for ever for threads of ONNX Runtime
         path.write_bytes(data)
         try:
@@ -154,4 +156,4 @@ def fuzz(name: str, seconds: float, scratch: Path, options: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    fuzz(sys.argv[1], float(sys.argv[2]), Path(sys.argv[3]).resolve(), sys.argv[4:])
+    fuzz(sys.argv[1], sys.argv[2], Path(sys.argv[3]).resolve(), sys.argv[4:])
