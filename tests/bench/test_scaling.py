@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,26 @@ def pause(size):
 def fail(size):
     raise ValueError(f"nothing of size {size}")
 """
+# The steps of the design space, in smaller blocks and called once.
+BLOCKS = """
+import __main__
+from lib.arch import scaling, space
+
+__main__.REPEATS = 1
+space.CELLS = space.ROWS = 1 << 15
+
+
+def cost_designs(*given, **named):
+    return scaling.cost_designs(*given, **named)
+
+
+def choose_designs(*given, **named):
+    return scaling.choose_designs(*given, **named)
+
+
+def study_designs(*given, **named):
+    return scaling.study_designs(*given, **named)
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -49,8 +70,8 @@ def importable(monkeypatch):
 
 
 @pytest.fixture
-def steps(tmp_path, monkeypatch):
-    (tmp_path / "steps_of_a_test.py").write_text(STEPS)
+def steps(request, tmp_path, monkeypatch):
+    (tmp_path / "steps_of_a_test.py").write_text(getattr(request, "param", STEPS))
     monkeypatch.setenv("PYTHONPATH", f"{ROOT}:{tmp_path}")
     monkeypatch.syspath_prepend(tmp_path)
     yield importlib.import_module("steps_of_a_test")
@@ -66,7 +87,9 @@ def test_memory_is_the_measured_process_alone(steps):
 
 
 def test_time_is_that_of_the_call(steps):
-    assert 0.2 <= measure(steps.pause, 200).seconds < 0.3
+    begin = time.perf_counter()
+    measured = measure(steps.pause, 200).seconds
+    assert 0.2 <= measured < time.perf_counter() - begin  # without the start of the process
 
 
 def test_failure_says_what_the_process_said(steps):
@@ -127,20 +150,21 @@ def test_steps_of_the_design_space_follow_each_other(tmp_path):
         assert pd.read_csv(tmp_path / f"{size}.csv").constraint.tolist() == [c["name"] for c in CONFIG["constraints"]]
 
 
-def test_memory_of_a_sweep_does_not_grow_with_the_designs(tmp_path):
+@pytest.mark.parametrize("steps", [BLOCKS], indirect=True, ids=["blocks"])
+def test_memory_of_a_sweep_does_not_grow_with_the_designs(steps, tmp_path):
     node, layers = arch_settings(tmp_path)
     few, many = (
         [
-            measure(arch.cost_designs, size, folder=str(tmp_path), **node, **layers),
-            measure(arch.choose_designs, size, folder=str(tmp_path), constraints=CONFIG["constraints"]),
-            measure(arch.study_designs, size, folder=str(tmp_path)),
+            measure(steps.cost_designs, size, folder=str(tmp_path), **node, **layers),
+            measure(steps.choose_designs, size, folder=str(tmp_path), constraints=CONFIG["constraints"]),
+            measure(steps.study_designs, size, folder=str(tmp_path)),
         ]
-        for size in (600_000, 1_500_000)  # both more than the blocks in flight, whose number the space does not change
+        for size in (150_000, 600_000)  # both more than the blocks in flight, whose number the space does not change
     )
     for before, after in zip(few, many, strict=True):
         # The others would take 170 bytes each in memory.
-        assert 170 * (after.size - before.size) > 150e6
-        assert after.peak_mb < before.peak_mb + 75
+        assert 170 * (after.size - before.size) > 70e6
+        assert after.peak_mb < before.peak_mb + 35
 
 
 def test_deep_networks_have_as_many_layers_as_asked_for(tmp_path):
