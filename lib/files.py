@@ -1,12 +1,13 @@
 """Outputs written whole or not at all; inputs read without unpickling, damaged ones refused in one line."""
 
+import csv
 import glob
 import json
 import os
 import shutil
 import tempfile
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -166,6 +167,37 @@ def read_csv(path: str | Path, **options) -> "pd.DataFrame":
 
     with reading(path, "a table"):
         return pd.read_csv(path, **options)
+
+
+def concatenate(paths: Iterable[str | Path], target: str | Path) -> None:
+    """Write tables of the same kind below each other in the given order; every cell stays the text that it is.
+
+    Columns that a table lacks stay empty. Without any, a table of no rows: nothing of that kind was done for any
+    workload. Raises InputError where a table is damaged.
+
+    >>> from lib.examples import folder
+    >>> for name in "ab":
+    ...     write_text(f"workload,accuracy\\n{name},0.10\\n", folder() / f"{name}.csv")
+    >>> concatenate([folder() / "a.csv", folder() / "b.csv"], folder() / "both.csv")
+    >>> (folder() / "both.csv").read_text()
+    'workload,accuracy\\na,0.10\\nb,0.10\\n'
+    """
+    columns, rows = {}, []
+    for path in paths:
+        with reading(path, "a table"), open(path, newline="", encoding="utf-8") as file:
+            lines = csv.reader(file, strict=True)
+            header = next(lines, [])
+            if not header or len(set(header)) < len(header):
+                raise ValueError("its first line does not name its columns")
+            columns |= dict.fromkeys(header)
+            for line in filter(None, lines):
+                if len(line) != len(header):
+                    raise ValueError(f"line {lines.line_num} has {len(line)} cells for {len(header)} columns")
+                rows.append(dict(zip(header, line, strict=True)))
+    with whole(target) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns or ["workload", "dataset"], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def read_arrays(path: str | Path, advice: str = AGAIN) -> dict[str, np.ndarray]:

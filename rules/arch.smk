@@ -255,6 +255,7 @@ rule arch_speed:
         technology=TECHNOLOGY_HASH,
         space=config["arch"]["space"],
         node_nm=config["arch"]["node_nm"],
+        rounds=max(1, config["bench"]["rounds"] // 40),  # of SCALE-Sim, which takes seconds
         seed=config["seed"],
     message:
         "Timing the closed form and the cost model beside SCALE-Sim on {wildcards.workload}, alone on the machine"
@@ -326,6 +327,7 @@ rule zigzag:
         technology=TECHNOLOGY_HASH,
         node_nm=config["arch"]["node_nm"],
         batch=config["arch"]["batch"],
+        factors=config["arch"]["mapping_factors"],
     message:
         "Searching mappings of {wildcards.workload} on the recommended design with ZigZag (progress in {log})"
     script:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lib.errors import InputError
-from lib.files import read_arrays, whole, whole_folder, write_arrays, write_text
+from lib.files import concatenate, read_arrays, whole, whole_folder, write_arrays, write_text
 
 
 def test_interrupted_write_keeps_the_old_file_and_leaves_no_trace(tmp_path):
@@ -30,6 +30,28 @@ def test_interrupted_folder_keeps_the_old_one_and_a_finished_one_replaces_it(tmp
     with whole_folder(path) as temporary:
         (temporary / "new").touch()
     assert os.listdir(tmp_path) == ["vectors"] and os.listdir(path) == ["new"]
+
+
+def test_tables_are_gathered_without_touching_a_digit(tmp_path):
+    paths = [tmp_path / "a.csv", tmp_path / "b.csv"]
+    paths[0].write_text("workload,format,accuracy\nw1,,0.10\n")
+    paths[1].write_text('workload,accuracy,why,format\nw0,0.3000000000000000444,"one, or ""two""",qdq\n\n')
+    concatenate(paths, tmp_path / "c.csv")
+    assert (tmp_path / "c.csv").read_text().splitlines() == [
+        "workload,format,accuracy,why",
+        "w1,,0.10,",
+        'w0,qdq,0.3000000000000000444,"one, or ""two"""',
+    ]
+    concatenate([], tmp_path / "none.csv")
+    assert (tmp_path / "none.csv").read_text() == "workload,dataset\n"
+
+
+@pytest.mark.parametrize("text", ["", "a,a\n1,2\n", "a,b\n1\n", "a,b\n1,2,3\n", 'a,b\n1,"2\n', "a,b\n\0,\xff\n"])
+def test_damaged_tables_are_not_gathered(text, tmp_path):
+    (tmp_path / "damaged.csv").write_text(text, encoding="latin-1")
+    with pytest.raises(InputError, match=r"damaged\.csv: not a table \(.+\); delete it"):
+        concatenate([tmp_path / "damaged.csv"], tmp_path / "both.csv")
+    assert not (tmp_path / "both.csv").exists()
 
 
 def test_arrays_round_trip(tmp_path):

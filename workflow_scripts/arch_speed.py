@@ -15,7 +15,6 @@ from lib.arch import scalesim, space, systolic, technology, topology
 from lib.bench.latency import interleaved
 from lib.files import write_csv
 
-ROUNDS = 3
 MOST = 1 << 18  # designs that the cost model is timed on, evenly over the space
 SIZES = np.arange(1, 101)  # arrays of 1x1 to 100x100 PEs, every dataflow
 
@@ -43,7 +42,7 @@ with job(snakemake):
         methods["SCALE-Sim"] = 1, partial(scalesim.simulate, layers, quickest)
     calls = [call for _, call in methods.values()]
     idle = [lambda: None] * len(calls)  # `interleaved` has a round of its own to warm up
-    seconds = np.median(interleaved(calls, idle, ROUNDS, np.random.default_rng(given.seed)), axis=0)
+    seconds = np.median(interleaved(calls, idle, given.rounds, np.random.default_rng(given.seed)), axis=0)
 
     table = pd.DataFrame({"method": list(methods), "designs": [count for count, _ in methods.values()]})
     table["layers"] = len(layers)

@@ -2,8 +2,7 @@
 
 from job import job
 
-from lib.files import write_csv
-from lib.report.tables import concatenate
+from lib.files import concatenate
 
 with job(snakemake):
-    write_csv(concatenate(snakemake.input.parts), snakemake.output.table)
+    concatenate(snakemake.input.parts, snakemake.output.table)

@@ -20,7 +20,7 @@ with job(snakemake) as log:
     figures = technology.read(snakemake.input.technology, given.node_nm)
     design = study.recommended(read_csv(snakemake.input.winners), read_csv(snakemake.input.pareto))
     costs = layer_costs(layers, design[DESIGN], figures, INT8, given.batch)
-    found = zigzag.search(layers, costs, figures, INT8, given.batch)
+    found = zigzag.search(layers, costs, figures, INT8, given.batch, given.factors)
     for row in found[found["reason"] != ""].itertuples():
         line = f"zigzag: {snakemake.wildcards.workload} on {row.design}, layer {row.layer}: {row.reason}"
         log.warning(line)

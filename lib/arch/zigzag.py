@@ -208,8 +208,8 @@ def accelerator(design: Series, technology: Technology, numerics: Numerics) -> d
     return {"name": "design", "memories": memories, "operational_array": array}
 
 
-def evaluate(model: ModelProto, accelerator: dict, mapping: dict) -> Iterator[CostModelEvaluation]:
-    """ZigZag's cost of every mapping of a one-layer model that its search comes to, loops cut to at most six factors.
+def evaluate(model: ModelProto, accelerator: dict, mapping: dict, factors: int = 6) -> Iterator[CostModelEvaluation]:
+    """ZigZag's cost of every mapping of a one-layer model that its search comes to, loops cut to at most `factors`.
 
     These are the stages of zigzag.api.get_hardware_performance_zigzag but for those that choose one mapping and write
     files, so that one search serves all objectives and nothing is pickled.
@@ -238,7 +238,7 @@ def evaluate(model: ModelProto, accelerator: dict, mapping: dict) -> Iterator[Co
             stages,
             workload=model,
             **files,
-            loma_lpf_limit=6,
+            loma_lpf_limit=factors,
             temporal_mapping_type=TemporalMappingType.UNEVEN,
             access_same_data_considered_as_no_access=True,
         )
@@ -247,14 +247,14 @@ def evaluate(model: ModelProto, accelerator: dict, mapping: dict) -> Iterator[Co
 
 
 def _mappings(
-    layer: Layer, design: Series, technology: Technology, numerics: Numerics, batch: int
+    layer: Layer, design: Series, technology: Technology, numerics: Numerics, batch: int, factors: int
 ) -> dict[str, CostModelEvaluation]:
     """ZigZag's cost of our loop order, and of the best mapping it finds for each objective."""
     model, target = network(layer, numerics, batch), accelerator(design, technology, numerics)
     sides = spatial(layer, design, batch).items()
     fixed = {"spatial_mapping": {side: [f"{loop}, {factor}" for loop, factor in over.items()] for side, over in sides}}
     (own,) = evaluate(model, target, fixed | {"temporal_ordering": own_order(layer, design, batch)})
-    found = [own, *evaluate(model, target, fixed)]
+    found = [own, *evaluate(model, target, fixed, factors)]
     return {OWN_ORDER: own} | {objective: min(found, key=cost) for objective, cost in OBJECTIVES.items()}
 
 
@@ -312,11 +312,12 @@ def nest(levels: dict[str, list[list[tuple[str, int]]]], sides: dict[str, dict[s
 
 
 def search(
-    layers: list[Layer], costs: DataFrame, technology: Technology, numerics: Numerics, batch: int = 1
+    layers: list[Layer], costs: DataFrame, technology: Technology, numerics: Numerics, batch: int = 1, factors: int = 6
 ) -> DataFrame:
     """ZigZag's mappings of all layers on one design, as lib.arch.mapping.beside takes them: four rows a layer.
 
     costs : lib.arch.cost.layer_costs of the design, in the layers' order
+    factors : that the loops of a layer are cut into, at most; the search tries their orders
     objective : latency, energy or EDP, or OWN_ORDER for our loop order in ZigZag's model
     reason : why ZigZag has no mapping of a layer, which then has one row
 
@@ -335,7 +336,7 @@ def search(
         shape = (*astuple(layer)[1:], design["stays"])
         try:
             if shape not in known:
-                known[shape] = _mappings(layer, design, technology, numerics, batch)
+                known[shape] = _mappings(layer, design, technology, numerics, batch, factors)
         except Exception as error:  # it asserts, and raises unrelated types where no mapping fits
             reason = f"ZigZag found no mapping ({type(error).__name__}: {error})".splitlines()[0]
             rows.append(about | {"macs": layer.macs * batch, "reason": reason})

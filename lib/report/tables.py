@@ -35,20 +35,6 @@ def read_all(paths: Iterable[str | Path]) -> dict[str, pd.DataFrame]:
     return {Path(path).stem: read(path) for path in paths}
 
 
-def concatenate(paths: Iterable[str | Path]) -> pd.DataFrame:
-    """Tables of the same kind below each other in the given order; every cell stays the text that it is.
-
-    Without any, a table of no rows: nothing of that kind was done for any workload.
-
-    >>> import io
-    >>> parts = [io.StringIO("workload,accuracy\\na,0.10\\n"), io.StringIO("workload,accuracy\\nb,0.8\\n")]
-    >>> concatenate(parts).values.tolist()
-    [['a', '0.10'], ['b', '0.8']]
-    """
-    parts = [read_csv(path, dtype=str, keep_default_na=False) for path in paths]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["workload", "dataset"])
-
-
 def times(folder: str | Path, subjects: list[str]) -> pd.DataFrame:
     """Time and memory of all jobs per rule, from Snakemake's benchmark files `<stage>/<subject>.<rule>[.….].tsv`.
 

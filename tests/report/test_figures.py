@@ -9,7 +9,6 @@ import pytest
 from lib.report import dag
 from lib.report.figures import FIGURES, draw
 from lib.report.style import facets, save
-from lib.report.tables import concatenate, read
 
 
 def texts(figure) -> str:
@@ -55,12 +54,3 @@ def test_rule_graph_runs_from_left_to_right_and_leaves_out_what_is_implied(tmp_p
     figure = dag.draw(graph, stages, "CIFAR-10")
     assert "CIFAR-10" in figure.get_suptitle()
     save(figure, tmp_path / "dag.png")
-
-
-def test_tables_are_gathered_without_touching_a_digit(tmp_path):
-    paths = [tmp_path / "a.csv", tmp_path / "b.csv"]
-    paths[0].write_text("workload,format,accuracy\nw1,,0.10\n")
-    paths[1].write_text("workload,format,accuracy\nw0,qdq,0.3000000000000000444\n")
-    concatenate(paths).to_csv(tmp_path / "c.csv", index=False)
-    assert (tmp_path / "c.csv").read_text() == "workload,format,accuracy\nw1,,0.10\nw0,qdq,0.3000000000000000444\n"
-    assert read(tmp_path / "c.csv").format.tolist() == ["", "qdq"]

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from lib.files import concatenate
 from lib.quant.ranges import read_ranges
 from lib.report import tables
 from tests.fuzz.target import Target
@@ -11,7 +12,7 @@ ACCURACY = b"workload,format,reason,accuracy\nw,,,0.1\nw,qdq,no result,\n"
 
 
 def read(path: Path) -> None:
-    tables.concatenate([path, path])
+    concatenate([path, path], path.with_name("both.csv"))
     if {"calibration", "tensor", "low", "high"} <= set(tables.read(path)):
         read_ranges(path)
 
