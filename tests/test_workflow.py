@@ -112,11 +112,11 @@ def test_changed_comments_and_docstrings_repeat_nothing_but_their_pages(finished
 
 
 def test_other_epochs_of_one_workload_leave_the_other_alone(finished):
-    targets = [f"results/quant/{workload}/ranges.csv" for workload in ("signal_cnn_1d", "tiny_cnn_2d")]
+    targets = ["results/model/signal_cnn_1d.pth", "results/quant/tiny_cnn_2d/ranges.csv"]
     with edited(finished / "tiny.yaml", "signal_cnn_1d: null", "signal_cnn_1d: {epochs: 1}"):
         snakemake(finished, *targets)
-    with edited(finished / "tiny.yaml", "signal_cnn_1d: null", "signal_cnn_1d: {epochs: 2}"):
-        assert planned(finished, *targets) == {"train": 1, "export": 1, "calibrate": 1}
+        with edited(finished / "tiny.yaml", "{epochs: 1, batch: 32}", "{epochs: 2, batch: 32}"):
+            assert planned(finished, *targets) == {"train": 1, "export": 1, "calibrate": 1}
 
 
 def test_deleted_figure_is_redrawn_alone(finished):
@@ -130,16 +130,16 @@ def test_deleted_figure_is_redrawn_alone(finished):
 
 def test_design_that_scalesim_fails_on_is_marked_and_the_rest_goes_on(finished, tmp_path):
     folder = shutil.copytree(finished, tmp_path / "copy")
-    simulation = "results/arch/tiny_cnn_2d/scalesim/8x8_ws_16kb"
+    simulation = "results/arch/tiny_cnn_2d/scalesim/32x32_ws_16kb"
     with edited(folder / "config.yaml", "scalesim_timeout_s: 600", "scalesim_timeout_s: 0.01"):
         output = snakemake(folder, f"{simulation}/status.json")
-    assert "warning: scalesim: design 8x8_ws_16kb failed: no result from SCALE-Sim after 0.01 s" in output
+    assert "warning: scalesim: design 32x32_ws_16kb failed: no result from SCALE-Sim after 0.01 s" in output
     # With the default triggers the setting restored would repeat the simulation.
     snakemake(folder, "results/report.md", "--rerun-triggers", "mtime")
     for name in ("scalesim", "validation"):
         table = pd.read_csv(folder / "results" / "tables" / f"{name}.csv").set_index(["workload", "design"])
         failed = table["reason"] == "no result from SCALE-Sim after 0.01 s"
-        assert table.index[failed].tolist() == [("tiny_cnn_2d", "8x8_ws_16kb")]
+        assert table.index[failed].tolist() == [("tiny_cnn_2d", "32x32_ws_16kb")]
         assert table[~failed]["reason"].isna().all() and len(table) > 2
 
 
