@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+from functools import cache
 from pathlib import Path
 
 import altair
@@ -54,6 +55,7 @@ def _embedded(name: str, path: str, folder: str | Path) -> str:
     return f'<span class="figure" tabindex="0"><img alt="{name}" src="data:image/png;base64,{image}"></span>'
 
 
+@cache
 def _vega() -> str:
     """The JavaScript of Vega, Vega-Lite in the version that Altair writes, and Vega-Embed."""
     version = ".".join(altair.SCHEMA_VERSION.split(".")[:2])
