@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numba import njit
 from numpy.lib.stride_tricks import sliding_window_view
 
 from lib.graph import ComputeLayer
@@ -25,7 +26,6 @@ from lib.quant.low_bit import LowBitModel
 from lib.quant.weights import Weight
 
 SWEEPS = 30
-BLOCK = 32  # weights of a channel
 FACTORS = np.arange(70, 121, 5, dtype=np.float32) / 100  # of the scales to start from; the descent ends in local minima
 PATCHES = 1 << 24  # values copied out of activations at a time, so that large images fit in memory
 DAMPING = 1e-3  # of the mean variance: keeps weights of inputs that hardly vary near their float values
@@ -181,10 +181,16 @@ def _descended(
     steps : integers less zero points [starts, groups, channels, K]
     scale : [starts, groups, channels, 1], or [starts, 1, 1, 1] where all weights share one
     """
+    rows = steps.shape[:3]
+    low, high = (np.ascontiguousarray(np.broadcast_to(limit[..., 0], rows[1:])) for limit in limits)
+    products = steps @ gram
     for _ in range(SWEEPS):
-        if not _sweep(steps, scale.astype(np.float64), gram, cross, limits):
+        units = scale.astype(np.float64)
+        falls = cross - units * products  # half of what the error falls by, per unit of each weight
+        if not _sweep(steps, np.ascontiguousarray(np.broadcast_to(units[..., 0], rows)), falls, gram, low, high):
             break
-        scale = _refit(steps, scale, gram, cross)
+        products = steps @ gram
+        scale = _refit(steps, scale, products, cross)
     return steps, scale
 
 
@@ -201,36 +207,38 @@ def damped(moments: Moments, exact: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     return moments.gram + strength * np.eye(moments.gram.shape[1]), moments.cross + strength * exact
 
 
-def _sweep(steps: np.ndarray, scale: np.ndarray, gram: np.ndarray, cross: np.ndarray, limits: list[np.ndarray]) -> bool:
+@njit(nogil=True, cache=True)
+def _sweep(steps, units, falls, gram, low, high):
     """Give each weight in turn the best integer for the others as they are; whether any of them changed.
 
-    steps : as for `_descended`, changed in place; all starts and channels have their turn together
-    What a weight's change means to the later ones of its BLOCK is told at once, to those behind it by one product.
+    steps, falls : changed in place; units : of the steps [starts, groups, channels]; low, high : [groups, channels]
     """
+    starts, groups, channels, size = steps.shape
     changed = False
-    slope = cross - scale * (steps @ gram)  # half of what the error falls by, per unit of each weight
-    for start in range(0, steps.shape[-1], BLOCK):
-        block, later = slice(start, start + BLOCK), slice(start + BLOCK, None)
-        before = steps[..., block].copy()
-        for k in range(start, min(start + BLOCK, steps.shape[-1])):
-            best = steps[..., k] + slope[..., k] / (scale[..., 0] * gram[:, None, k, k])
-            best = np.clip(np.rint(best), limits[0][..., 0], limits[1][..., 0]).astype(steps.dtype)
-            moves = best - steps[..., k]
-            if moves.any():
-                slope[..., block] -= (scale[..., 0] * moves)[..., None] * gram[:, None, k, block]
-                steps[..., k] = best
-        moves = steps[..., block] - before
-        if moves.any():
-            slope[..., later] -= scale * (moves @ gram[:, block, later])
-            changed = True
+    for start in range(starts):
+        for group in range(groups):
+            for channel in range(channels):
+                row, fall = steps[start, group, channel], falls[start, group, channel]
+                unit, least, most = units[start, group, channel], low[group, channel], high[group, channel]
+                for k in range(size):
+                    best = np.rint(row[k] + fall[k] / (unit * gram[group, k, k]))
+                    move = min(max(best, least), most) - row[k]
+                    if move != 0:
+                        changed = True
+                        row[k] += int(move)
+                        for later in range(k + 1, size):
+                            fall[later] -= unit * move * gram[group, k, later]
     return changed
 
 
-def _refit(steps: np.ndarray, scale: np.ndarray, gram: np.ndarray, cross: np.ndarray) -> np.ndarray:
-    """The scale with the least error for given integers, where it is positive: s = uᵀc / uᵀGu with u = q - z."""
+def _refit(steps: np.ndarray, scale: np.ndarray, products: np.ndarray, cross: np.ndarray) -> np.ndarray:
+    """The scale with the least error for given integers, where it is positive: s = uᵀc / uᵀGu with u = q - z.
+
+    products : u G
+    """
     axes = tuple(axis for axis in range(1, 4) if scale.shape[axis] == 1)  # starts have a scale each
     numerator = np.sum(steps * cross, axis=axes, keepdims=True)
-    denominator = np.sum(steps * (steps @ gram), axis=axes, keepdims=True)
+    denominator = np.sum(steps * products, axis=axes, keepdims=True)
     usable = (numerator > 0) & (denominator > 0)
     return np.where(usable, np.divide(numerator, denominator, where=usable), scale).astype(np.float32)
 

@@ -13,6 +13,7 @@ from onnx import TensorProto, helper
 
 from lib.arch.coverage import coverage
 from lib.arch.topology import from_onnx
+from lib.config import check, onnx_file
 from lib.errors import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -185,9 +186,21 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_wrong_network_is_refused_by_name(case, tmp_path):
+def test_wrong_network_is_refused_by_name(case, tmp_path, monkeypatch):
     (tmp_path / "own.onnx").write_bytes(network("squeezenet").read_bytes())
+    monkeypatch.chdir(tmp_path)
     networks, reason = WRONG[case]
+    config, schema = (yaml.safe_load((ROOT / f"config.{kind}").read_text()) for kind in ("yaml", "schema.yaml"))
+    config["arch"]["networks"] = networks
+    with pytest.raises(InputError) as refusal:
+        check(config, schema)
+        for name, place in networks.items():
+            onnx_file(f"arch.networks.{name}", place)
+    assert reason in str(refusal.value)
+
+
+def test_run_with_a_wrong_network_ends_in_one_line_before_any_job(tmp_path):
+    networks, reason = WRONG["no such file in a package"]
     result = plan(tmp_path, networks)
     assert result.returncode != 0
     (line,) = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
