@@ -4,7 +4,6 @@ import re
 
 import matplotlib.pyplot as plt
 import networkx as nx
-import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
@@ -54,7 +53,7 @@ def draw(graph: nx.DiGraph, stages: dict[str, str], datasets: str) -> Figure:
     style.apply()
     reduced = nx.transitive_reduction(graph)
     place = layout(reduced)
-    colors = dict(zip(dict.fromkeys(stages.values()), sns.color_palette("pastel"), strict=False))
+    colors = dict(zip(dict.fromkeys(stages.values()), style.sns.color_palette("pastel"), strict=False))
     first = min(x for x, _ in place.values())
     rows = 1 + 2 * max(abs(y) for _, y in place.values())
     figure, axes = plt.subplots(figsize=(1.5 * (1 - first), 0.75 * rows + 1.3))

@@ -1,5 +1,8 @@
 """How every figure looks: one theme, colours that colour-blind readers can tell apart, a colour per meaning."""
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib
@@ -8,11 +11,33 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lib.files import whole
+
+
+@contextmanager
+def without(package: str) -> Iterator[None]:
+    """Imports in the block find no such package, if it was not imported before.
+
+    >>> with without("wave"):
+    ...     import wave
+    Traceback (most recent call last):
+    ModuleNotFoundError: import of wave halted; None in sys.modules
+    >>> import wave
+    """
+    known = sys.modules.get(package)
+    sys.modules[package] = known  # None stands for a package that is not there
+    try:
+        yield
+    finally:
+        if known is None:
+            del sys.modules[package]
+
+
+with without("scipy"):  # which seaborn can do without: density estimates and clusters take half a second to import
+    import seaborn as sns
 
 # Okabe and Ito's colours, as seaborn names them.
 BLUE, ORANGE, GREEN, RED, PURPLE, BROWN, PINK, GREY, YELLOW, SKY = sns.color_palette("colorblind")

@@ -4,7 +4,6 @@ from textwrap import fill
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.colors import LogNorm, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
@@ -12,7 +11,7 @@ from matplotlib.ticker import NullLocator
 
 from lib.report.architecture import METRICS, PARAMETERS, best_so_far, enough, plain
 from lib.report.figures.arch import busiest, own, plain_log, short
-from lib.report.style import BLUE, GREEN, ORANGE, PURPLE, RED, SKY, facets, legend_below, panels, tiles
+from lib.report.style import BLUE, GREEN, ORANGE, PURPLE, RED, SKY, facets, legend_below, panels, sns, tiles
 
 WINNERS = [("*", RED, 340), ("D", ORANGE, 75), ("^", SKY, 110), ("P", PURPLE, 110), ("X", GREEN, 110), ("s", BLUE, 75)]
 BOUNDS = {

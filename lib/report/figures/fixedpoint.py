@@ -2,7 +2,6 @@
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
@@ -21,6 +20,7 @@ from lib.report.style import (
     facets,
     legend_below,
     panels,
+    sns,
 )
 
 BOUNDS = {

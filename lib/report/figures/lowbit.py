@@ -4,7 +4,6 @@ from textwrap import fill
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
@@ -12,7 +11,20 @@ from matplotlib.scale import SymmetricalLogScale
 from matplotlib.ticker import NullLocator
 
 from lib.report.quantization import MAIN, WIDTHS, main_variant, recipes
-from lib.report.style import BLUE, BROWN, GREEN, ORANGE, PURPLE, RED, REFERENCE, facets, legend_below, panels, tiles
+from lib.report.style import (
+    BLUE,
+    BROWN,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    RED,
+    REFERENCE,
+    facets,
+    legend_below,
+    panels,
+    sns,
+    tiles,
+)
 
 LEVELS = [0.5, 1, 3, 10]  # points: up to which loss each colour of a heat map goes, but the last
 GRANULARITIES = {"channel": BLUE, "tensor": ORANGE}
