@@ -5,10 +5,9 @@ the page's colours: one specification serves all networks, light and dark.
 """
 
 import altair as alt
-from seaborn import color_palette
 
 from lib.report.explore import COSTS
-from lib.report.style import ACTIVATIONS, DATAFLOW_NAMES, DATAFLOWS, POLICIES, POLICY_NAMES
+from lib.report.style import ACTIVATIONS, DATAFLOW_NAMES, DATAFLOWS, POLICIES, POLICY_NAMES, sns
 
 # What the page sets: its colours, and what the rows are about.
 GIVEN = {"ink": "black", "muted": "gray", "line": "lightgray", "faint": "silver", "surface": "white"}
@@ -23,7 +22,7 @@ def palette(colors: list[tuple]) -> list[str]:
     >>> palette([(0.0, 0.5, 1.0)])
     ['#0080ff']
     """
-    return color_palette(colors).as_hex()
+    return sns.color_palette(colors).as_hex()
 
 
 def _colored(field: str, title: str, colors: dict[str, tuple], names: dict[str, str] | None = None) -> alt.Color:
@@ -254,7 +253,7 @@ def numerics() -> dict:
             color=alt.when(BRUSH)
             .then(
                 alt.Color("widths:N")
-                .scale(range=color_palette("colorblind").as_hex())
+                .scale(range=sns.color_palette("colorblind").as_hex())
                 .legend(title="bits of weights (W) and activations (A)")
             )
             .otherwise(alt.value(alt.ExprRef("faint"))),
