@@ -187,22 +187,17 @@ def _program(block: int, vectors: int, partial: bool, step: int, filters: int, p
     each_sum = [(p, v) for p in range(block) for v in each_vector]  # pixel, vector of filters
 
     def weights(v: int) -> str:
-        return (
-            widened(f"weight.{v}", "sext", "%w.weights", v)
-            if depthwise
-            else load(f"weight.{v}", "<16 x i32>", "%w.weights", v)
-        )
+        if depthwise:
+            return widened(f"weight.{v}", "sext", "%w.weights", v)
+        return load(f"weight.{v}", "<16 x i32>", "%w.weights", v)
 
     def widened(name: str, how: str, base: str, v: int, some: bool = False) -> str:
         """Vector v of the bytes at `base` as integers; only those that the mask lets through if `some`."""
-        read = f"load <16 x i8>, ptr %{name}.at, align 1"
-        if some:
-            read = (
-                f"call <16 x i8> @llvm.masked.load.v16i8.p0(ptr %{name}.at, i32 1, <16 x i1> %mask, <16 x i8> poison)"
-            )
+        bytes_of = "call <16 x i8> @llvm.masked.load.v16i8.p0(" if some else "load <16 x i8>, "
+        which = ", i32 1, <16 x i1> %mask, <16 x i8> poison)" if some else ", align 1"
         return f"""
   %{name}.at = getelementptr <16 x i8>, ptr {base}, i64 {v}
-  %{name}.bytes = {read}
+  %{name}.bytes = {bytes_of}ptr %{name}.at{which}
   %{name} = {how} <16 x i8> %{name}.bytes to <16 x i32>"""
 
     def pixel(p: int) -> str:
