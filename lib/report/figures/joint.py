@@ -67,7 +67,7 @@ def numerics(panel: Axes, found: dict, markers: dict[str, str]) -> None:
         height, offset, side = [(rows.ci_low.min(), -3, "top"), (rows.ci_high.max(), 3, "bottom")][turn % 2]
         place = 100 * rows.edp_uj_ms.iloc[0] / found["plain"].edp_uj_ms, 100 * height
         look = {"ha": "center", "va": side, "fontsize": 8, "textcoords": "offset points"}
-        panel.annotate(f"W{weight_bits}A{activation_bits}, {bits} bits", place, (0, offset), **look)
+        panel.annotate(f"W{weight_bits}A{activation_bits}\n{bits} bits", place, (0, offset), **look)
     panel.margins(x=0.12, y=0.25)
 
 

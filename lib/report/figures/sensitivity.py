@@ -64,10 +64,14 @@ def costs_and_accuracy(panel: Axes, rows: pd.DataFrame, cost: str) -> None:
         error = [share.accuracy - share.ci_low, share.ci_high - share.accuracy]
         look = {"color": color, "marker": marker, "markersize": 5, "elinewidth": 1, "label": label}
         panel.errorbar(part[cost], share.accuracy, yerr=error, **look)
-        # Upright above the intervals, or beside the marks of the few uniform widths: neighbours do not meet.
-        for x, y, top, text in zip(part[cost], share.accuracy, share.ci_high, part.label, strict=True):
-            uniform = origin == "uniform"
-            look = {"ha": "left", "va": "top"} if uniform else {"ha": "center", "va": "bottom", "rotation": 90}
-            place, offset = ((x, y), (5, -3)) if uniform else ((x, top), (0, 3))
+        # Beside the marks of the few uniform widths, else upright above the intervals or, where the next mark is close,
+        # to the right of the mark: neighbours do not meet.
+        close = -part[cost].diff(-1) < 0.02 * (rows[cost].max() - rows[cost].min())
+        for x, y, top, text, crowded in zip(part[cost], share.accuracy, share.ci_high, part.label, close, strict=True):
+            place, offset, look = (x, top), (0, 3), {"ha": "center", "va": "bottom", "rotation": 90}
+            if origin == "uniform":
+                place, offset, look = (x, y), (5, -3), {"ha": "left", "va": "top"}
+            elif crowded:
+                place, offset, look = (x, y), (6, 0), {"ha": "left", "va": "center"}
             panel.annotate(text, place, offset, textcoords="offset points", fontsize=8, color=color, **look)
     panel.margins(x=0.12, y=0.3)
