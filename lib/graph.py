@@ -14,6 +14,8 @@ from lib.files import reading
 
 Shape = tuple[int, ...]
 
+AUTO_PADS = {"NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"}
+
 
 @dataclass(frozen=True)
 class ComputeLayer:
@@ -111,7 +113,10 @@ class Graph:
 
     @cached_property
     def shapes(self) -> dict[str, Shape]:
-        """Shape of every tensor at batch 1; tensors whose shape cannot be inferred are absent."""
+        """Shape of every tensor at batch 1; tensors whose shape cannot be inferred are absent.
+
+        Raises InputError where shapes that the file records contradict each other.
+        """
         model = ModelProto()
         model.CopyFrom(self.model)
         for value in model.graph.input:
@@ -122,7 +127,8 @@ class Graph:
         del model.graph.value_info[:]
         for value in model.graph.output:
             value.type.tensor_type.ClearField("shape")
-        inferred = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
+        with reading(self.path, "a model whose shapes agree", "export it again"):
+            inferred = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
         shapes = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
         for value in (*inferred.input, *inferred.value_info, *inferred.output):
             tensor = value.type.tensor_type
@@ -145,7 +151,7 @@ class Graph:
         return node.op_type in ("Conv", "Gemm", "MatMul") and node.input[1] in self.constants
 
     def layer(self, node: NodeProto) -> ComputeLayer:
-        """A node that multiplies by weights, as a layer; raises InputError where one of its shapes is unknown."""
+        """A node that multiplies by weights, as a layer; raises InputError where a shape is unknown or does not fit."""
         given = attributes(node)
         needed = {"input": node.input[0], "weight": node.input[1], "output": node.output[0]}
         missing = [name for name in needed.values() if name not in self.shapes]
@@ -158,6 +164,14 @@ class Graph:
         if node.op_type == "Conv":
             kernel = self.shapes[node.input[1]][2:]
             axes = len(kernel)
+            if (auto_pad := given.get("auto_pad", "NOTSET")) not in AUTO_PADS:
+                raise InputError(f"{self.path}: auto_pad {auto_pad!r} at node {node.name} (Conv) is unknown")
+            for name, count in (("strides", axes), ("dilations", axes), ("pads", 2 * axes)):
+                if len(given.get(name, range(count))) != count:
+                    raise InputError(
+                        f"{self.path}: {name} {given[name]} at node {node.name} (Conv) do not fit "
+                        f"the {axes} axes of its kernel; export it again"
+                    )
             window = {
                 "kernel": kernel,
                 "strides": tuple(given.get("strides", [1] * axes)),
@@ -181,13 +195,15 @@ class Graph:
 
 
 def attributes(node: NodeProto) -> dict:
-    """A node's attributes as Python values; strings decoded.
+    """A node's attributes as Python values; strings decoded, with marks for bytes that are none.
 
     >>> attributes(onnx.helper.make_node("Conv", ["x", "w"], ["y"], strides=[2, 2], auto_pad="SAME_UPPER"))
     {'auto_pad': 'SAME_UPPER', 'strides': [2, 2]}
     """
     values = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
-    return {name: value.decode() if isinstance(value, bytes) else value for name, value in values.items()}
+    return {
+        name: value.decode(errors="replace") if isinstance(value, bytes) else value for name, value in values.items()
+    }
 
 
 def resolved_pads(given: dict, kernel: Shape, size_in: Shape, size_out: Shape) -> Shape:

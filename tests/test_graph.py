@@ -81,6 +81,31 @@ def test_damaged_models_are_refused_in_one_line_that_names_the_file(signal_model
         assert str(path) in str(error.value) and "\n" not in str(error.value)
 
 
+def test_weights_of_another_rank_than_the_input_that_lists_them_are_refused(tmp_path):
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["y"])]
+    path = save(tmp_path / "m.onnx", nodes, {"w": np.ones((16, 15), np.float32)}, [1, 16], [1, 15])
+    model = onnx.load(path)
+    model.graph.input.append(helper.make_tensor_value_info("w", TensorProto.FLOAT, [4, 4, 15]))
+    onnx.save(model, path)
+    with pytest.raises(InputError, match=r"m\.onnx: not a model whose shapes agree \(.+\); export it again"):
+        _ = load(path).shapes
+
+
+def test_weights_without_the_axes_of_the_kernel_are_refused(tmp_path):
+    nodes = [helper.make_node("Conv", ["x", "w"], ["y"], "conv", kernel_shape=[3, 3], pads=[1, 1, 1, 1])]
+    path = save(tmp_path / "m.onnx", nodes, {"w": np.ones((4, 3), np.float32)}, [1, 3, 8, 8], [1, 4, 8, 8])
+    with pytest.raises(InputError, match=r"m\.onnx: pads \[1, 1, 1, 1\] at node conv \(Conv\) do not fit"):
+        _ = load(path).layers
+
+
+@pytest.mark.parametrize("auto_pad", ["same", b"\xff"])
+def test_unknown_padding_is_refused(auto_pad, tmp_path):
+    nodes = [helper.make_node("Conv", ["x", "w"], ["y"], "conv", auto_pad=auto_pad)]
+    path = save(tmp_path / "m.onnx", nodes, {"w": np.ones((4, 3, 1, 1), np.float32)}, [1, 3, 8, 8], [1, 4, 8, 8])
+    with pytest.raises(InputError, match=r"m\.onnx: auto_pad '.+' at node conv \(Conv\) is unknown"):
+        _ = load(path).layers
+
+
 def test_absent_model_is_refused(tmp_path):
     with pytest.raises(InputError, match="no such model file"):
         load(tmp_path / "absent.onnx")
