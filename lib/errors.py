@@ -11,4 +11,9 @@ class InputError(ValueError):
     Traceback (most recent call last):
         ...
     lib.errors.InputError: none.onnx: no such model file
+    >>> str(InputError("layer 'a\\nb': unknown"))  # whatever a file holds
+    "layer 'a b': unknown"
     """
+
+    def __init__(self, message: str):
+        super().__init__(" ".join(message.splitlines()))
