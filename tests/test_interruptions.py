@@ -53,7 +53,7 @@ def test_table_cut_at_the_end_of_a_line_is_refused_by_name(untouched):
 
 
 def test_second_run_in_the_same_folder_is_refused_and_the_first_is_not_disturbed(untouched):
-    base = workflow(untouched, "results/model/tiny_cnn_2d.pth")
+    base = workflow(untouched, "results/model/tiny_cnn_2d.onnx")
     (row,) = survived(faults.at_once(base, base.results()))
     assert "exit code 0" in row["how"]
 

@@ -112,7 +112,7 @@ def test_changed_comments_and_docstrings_repeat_nothing_but_their_pages(finished
 
 
 def test_other_epochs_of_one_workload_leave_the_other_alone(finished):
-    targets = ["results/model/signal_cnn_1d.pth", "results/quant/tiny_cnn_2d/ranges.csv"]
+    targets = [f"results/quant/{workload}/ranges.csv" for workload in ("signal_cnn_1d", "tiny_cnn_2d")]
     with edited(finished / "tiny.yaml", "signal_cnn_1d: null", "signal_cnn_1d: {epochs: 1}"):
         snakemake(finished, *targets)
         with edited(finished / "tiny.yaml", "{epochs: 1, batch: 32}", "{epochs: 2, batch: 32}"):
