@@ -129,10 +129,9 @@ def accuracy_vs_latency(accuracy: pd.DataFrame, latency: pd.DataFrame) -> Figure
         panel.scatter(*place, marker="*", s=170, color=GREY, edgecolor="0.2", label="float32")
         milliseconds(panel, part.p50_ms)
         # Never closer than the intervals, so that differences within them look like what they are.
-        low, high = 100 * part.ci_low.min(), 100 * part.ci_high.max()
-        margin = max(0.2, 0.04 * (high - low))  # for the markers
-        limits = low - margin, high + margin
-        panel.set(title=name, xlabel="median latency at batch 1 (ms)", ylim=limits)
+        lowest, highest = 100 * part.ci_low.min(), 100 * part.ci_high.max()
+        margin = 0.05 * (highest - lowest)  # the markers' own height
+        panel.set(title=name, xlabel="median latency at batch 1 (ms)", ylim=(lowest - margin, highest + margin))
     axes[0][0].set_ylabel("test accuracy (%)")
     legend_below(figure, axes[0][0], columns=4)
     figure.suptitle("What does speed cost in accuracy?")
